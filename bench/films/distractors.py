@@ -1,0 +1,91 @@
+"""What looks like a cut and is none: laid over a shot, it must not change the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from shots import Frame, Rng
+
+Distractor = Callable[[list[Frame], Rng], tuple[list[Frame], list[int]]]
+"""Gives the changed frames and the indices of those that flash."""
+
+
+def flash(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """One to three frames go nearly white."""
+    count = int(rng.integers(1, 4))
+    start = int(rng.integers(3, max(len(frames) - count - 3, 4)))
+    strength = float(rng.uniform(0.5, 1.0))
+    touched = [i for i in range(start, start + count) if i < len(frames)]
+    result = list(frames)
+    for index in touched:
+        result[index] = cv2.addWeighted(frames[index], 1 - strength, np.full_like(frames[index], 255), strength, 0)
+    return result, touched
+
+
+def strobe(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """Light that jumps every few frames, as lightning or a dance floor."""
+    start = int(rng.integers(2, max(len(frames) // 2, 3)))
+    touched = list(range(start, min(start + int(rng.integers(5, 25)), len(frames) - 2)))
+    period = int(rng.integers(1, 4))
+    result = list(frames)
+    for offset, index in enumerate(touched):
+        gain = float(rng.uniform(1.5, 3.0)) if (offset // period) % 2 == 0 else float(rng.uniform(0.2, 0.9))
+        result[index] = cv2.convertScaleAbs(frames[index], alpha=gain, beta=10)
+    return result, touched
+
+
+def exposure(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """The light changes for good, at once or over some frames."""
+    ramp_frames = int(rng.choice([1, 2, 6, 15]))
+    start = int(rng.integers(2, max(len(frames) - ramp_frames - 2, 3)))
+    gain = float(rng.choice([rng.uniform(0.45, 0.75), rng.uniform(1.3, 1.9)]))
+    shares = np.clip((np.arange(len(frames)) - start + 1) / ramp_frames, 0, 1)
+    return [cv2.convertScaleAbs(f, alpha=1 + (gain - 1) * float(s)) for f, s in zip(frames, shares)], []
+
+
+def passing_object(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """Something large, textured and near crosses the picture."""
+    height, width = frames[0].shape[:2]
+    crossing_frames = int(rng.integers(6, 30))
+    start = int(rng.integers(1, max(len(frames) - crossing_frames, 2)))
+    object_width = int(width * rng.uniform(0.3, 1.1))
+    top = int(height * rng.choice([0.0, rng.uniform(0.0, 0.4)]))
+    skin = cv2.resize(rng.integers(0, 256, (3, 4, 3)).astype(np.uint8), (object_width, height - top))
+    is_leftward = bool(rng.random() < 0.5)
+    result = list(frames)
+    for offset in range(min(crossing_frames, len(frames) - start)):
+        share = offset / crossing_frames
+        left = int((width + object_width) * (1 - share if is_leftward else share)) - object_width
+        frame = frames[start + offset].copy()
+        low, high = max(left, 0), min(left + object_width, width)
+        if low < high:
+            frame[top:, low:high] = skin[:, low - left : high - left]
+        result[start + offset] = frame
+    return result, []
+
+
+def caption(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """Text fades in over the picture, and out again."""
+    height = frames[0].shape[0]
+    overlay = np.zeros_like(frames[0])
+    for line in range(int(rng.integers(1, 5))):
+        text = "".join(chr(65 + int(c)) for c in rng.integers(0, 26, int(rng.integers(4, 18))))
+        cv2.putText(overlay, text, (20, height - 30 - 45 * line), cv2.FONT_HERSHEY_DUPLEX, float(rng.uniform(0.8, 1.6)), (255, 255, 255), 2)
+    ramp_frames = int(rng.choice([1, 8, 16]))
+    start = int(rng.integers(0, max(len(frames) // 2, 1)))
+    stop = int(rng.integers(start + 4, len(frames) + 4))
+    indices = np.arange(len(frames))
+    shares = np.minimum(np.clip((indices - start) / ramp_frames, 0, 1), np.clip((stop - indices) / ramp_frames, 0, 1))
+    return [cv2.add(f, cv2.convertScaleAbs(overlay, alpha=float(s))) for f, s in zip(frames, shares)], []
+
+
+def repeated_frames(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """Every n-th frame is shown twice, as when 24 frames a second fill 30."""
+    period = int(rng.choice([2, 4, 5]))
+    return [frames[index - index // period] for index in range(len(frames))], []
+
+
+DISTRACTORS: tuple[Distractor, ...] = (flash, flash, strobe, exposure, passing_object, passing_object, caption, repeated_frames)

@@ -1,0 +1,1 @@
+"""Heaters' media analysis: what Node calls over newline-delimited JSON, at arm's length."""

@@ -1,0 +1,64 @@
+"""`python -m heaters_media detect-scenes`: the process that Node starts."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from .cuts import as_message
+from .detect_scenes import detect_scenes
+from .frame_source import decode_video, open_frames, read_batches
+from .protocol import MessageWriter, ProtocolError, parse_request
+
+log = logging.getLogger("heaters_media")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; gives the exit code, 0 only after a result message."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    writer = MessageWriter()
+    try:
+        if options.video is None:
+            _detect_requested(writer)
+        else:
+            _detect_video(writer, options.video, options.ffmpeg)
+    except ProtocolError as error:
+        writer.error(error.code, error.message)
+        return 2
+    except Exception as error:  # the boundary: a bug must still reach the caller, typed
+        log.exception("detect-scenes failed")
+        writer.error("internal", f"The detector broke ({type(error).__name__}: {error}). The log has the trace.")
+        return 1
+    return 0
+
+
+def _detect_requested(writer: MessageWriter) -> None:
+    request = parse_request(sys.stdin.readline())
+    with open_frames(request.frames_path) as stream:
+        detection = detect_scenes(read_batches(stream), request.params, writer.progress)
+    expected = request.expected_frame_count
+    if expected is not None and expected != detection.frame_count:
+        log.warning("expected %d frames, got %d", expected, detection.frame_count)
+    writer.result(detection.frame_count, [as_message(cut) for cut in detection.cuts], detection.params)
+
+
+def _detect_video(writer: MessageWriter, video_path: str, ffmpeg_path: str) -> None:
+    with decode_video(video_path, ffmpeg_path) as stream:
+        detection = detect_scenes(read_batches(stream), None, writer.progress)
+    writer.result(detection.frame_count, [as_message(cut) for cut in detection.cuts], detection.params)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="heaters_media", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    detect = commands.add_parser("detect-scenes", help="find cuts, dissolves and fades")
+    detect.add_argument("--video", help="decode this file instead of reading a request from stdin")
+    detect.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to decode with")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Hard cuts: places where one frame differs from the last more than its neighbours do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .candidates import Candidate
+from .frame_window import Floats, FrameWindow
+from .picture_match import correlation, shift_gain, unmatched_share
+
+HARD_FEATURES = (
+    "step", "stepToBefore", "stepToAfter", "stepToMedian", "lumaShift", "chromaShift",
+    "histogramToNeighbours", "returnsAfter", "returnsBefore", "crossDistance", "unmatched",
+    "unmatchedBefore", "unmatchedAfter", "unmatchedAcross", "correlation", "sharpness",
+    "shiftGain", "contrastBefore", "contrastAfter",
+)
+"""The model's inputs, in order; `_features` says what each is."""
+
+MIN_STEP = 2.0
+"""Grey levels: below this no cut of real material was ever seen, and noise begins."""
+
+MIN_STEP_TO_MEDIAN = 1.7
+NEIGHBOUR_FRAMES = 6
+MEDIAN_FRAMES = 12
+FLASH_FRAMES = 10
+
+
+def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) -> list[Candidate]:
+    """Gives every possible hard cut with `core_start` <= frame < `core_end`.
+
+    The window should hold some frames on either side, except at the film's ends.
+    """
+    step = window.lag_distance(1)
+    step[0] = 0.0
+    median = _neighbour_median(step)
+    candidates = []
+    for frame in range(max(core_start, window.first_frame + 1), core_end):
+        at = frame - window.first_frame
+        if step[at] < MIN_STEP or step[at] < MIN_STEP_TO_MEDIAN * median[at]:
+            continue
+        if step[at] < step[max(at - 1, 1) : at + 2].max():
+            continue
+        features = _features(window, step, median, at)
+        candidates.append(Candidate("cut", frame, frame, frame, features))
+    return candidates
+
+
+def _neighbour_median(step: Floats) -> Floats:
+    padded = np.pad(step, MEDIAN_FRAMES, mode="reflect" if len(step) > MEDIAN_FRAMES else "edge")
+    views = np.lib.stride_tricks.sliding_window_view(padded, 2 * MEDIAN_FRAMES + 1)
+    return np.median(views, axis=1).astype(np.float32)
+
+
+def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tuple[float, ...]:
+    """The hard-cut features of the step into window index `at`, ordered as HARD_FEATURES."""
+    size = float(step[at])
+    before = step[max(at - NEIGHBOUR_FRAMES, 0) : at]
+    after = step[at + 1 : at + 1 + NEIGHBOUR_FRAMES]
+    luma_cdf, chroma_cdf = window.luma_cdf, window.chroma_cdf
+    luma_shift = _mean_abs(luma_cdf[at], luma_cdf[at - 1])
+    chroma_shift = _mean_abs(chroma_cdf[at], chroma_cdf[at - 1])
+    early, late = window.clamp(at - 3), window.clamp(at + 2)
+    luma = window.luma
+    around = window.sharpness[max(at - MEDIAN_FRAMES, 0) : at + MEDIAN_FRAMES]
+    return (
+        size,
+        size / (float(before.max(initial=0.0)) + 1.0),
+        size / (float(after.max(initial=0.0)) + 1.0),
+        size / (float(median[at]) + 1.0),
+        luma_shift,
+        chroma_shift,
+        (luma_shift + chroma_shift) / (_histogram_shift_around(window, at) + 0.005),
+        # A flash comes back to the picture from before it.
+        _nearest(window, at - 1, range(at + 1, at + 1 + FLASH_FRAMES)) / size,
+        _nearest(window, at, range(at - 1 - FLASH_FRAMES, at - 1)) / size,
+        min(_nearest(window, window.clamp(at - i), (at, at + 2, at + 5)) for i in (1, 3, 6)) / size,
+        unmatched_share(luma[at - 1], luma[at]),
+        # Two frames apart, so that a repeated frame does not read as perfect calm.
+        unmatched_share(luma[early], luma[at - 1]),
+        unmatched_share(luma[at], luma[late]),
+        unmatched_share(luma[late], luma[early]),
+        correlation(window.signature[at - 1], window.signature[at]),
+        float(min(window.sharpness[at - 1], window.sharpness[at]) / (around.max() + 0.1)),
+        shift_gain(luma[at - 1], luma[at]),
+        float(window.contrast[at - 1]),
+        float(window.contrast[at]),
+    )
+
+
+def _histogram_shift_around(window: FrameWindow, at: int) -> float:
+    """The largest histogram shift between neighbours near, but not at, index `at`."""
+    largest = 0.0
+    for other in range(max(at - NEIGHBOUR_FRAMES, 1), min(at + NEIGHBOUR_FRAMES + 1, window.end_frame - window.first_frame)):
+        if other != at:
+            shift = _mean_abs(window.luma_cdf[other], window.luma_cdf[other - 1])
+            shift += _mean_abs(window.chroma_cdf[other], window.chroma_cdf[other - 1])
+            largest = max(largest, shift)
+    return largest
+
+
+def _nearest(window: FrameWindow, at: int, others: range | tuple[int, ...]) -> float:
+    held = len(window.luma)
+    distances = [window.distance(at, other) for other in others if 0 <= other < held]
+    return min(distances, default=float(window.distance(at, window.clamp(at + 1))))
+
+
+def _mean_abs(a: Floats, b: Floats) -> float:
+    return float(np.abs(a - b).mean())
