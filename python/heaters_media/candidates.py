@@ -14,11 +14,12 @@ class Candidate:
 
     `frame` would be the first frame of the new shot; the change runs over the frames
     [start_frame, end_frame], which for a hard cut is `frame` alone. `features` are the
-    model's inputs, in the order that the kind's feature list names.
+    model's inputs, in the order that the kind's feature list names; None where the case
+    is plain and no model is asked.
     """
 
     kind: CutKind
     frame: int
     start_frame: int
     end_frame: int
-    features: tuple[float, ...]
+    features: tuple[float, ...] | None

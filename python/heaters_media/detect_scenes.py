@@ -15,7 +15,7 @@ from .frame_source import FrameBatch
 from .frame_window import FrameWindow
 from .gradual_cuts import find_gradual_candidates
 from .hard_cuts import find_hard_candidates
-from .model import load_model
+from .model import TreeEnsemble, load_model
 from .protocol import ProtocolError
 
 DETECTOR_NAME = "heaters-scenes"
@@ -93,13 +93,17 @@ def _candidates_in(window: FrameWindow, start: int, end: int) -> Iterator[Candid
 def score_candidate(candidate: Candidate) -> ScoredCandidate:
     """Gives the candidate with the model's probability, without its features."""
     _, ensembles = load_model()
-    ensemble = ensembles["hard" if candidate.kind == "cut" else "gradual"]
+    return scored_by(ensembles, candidate)
+
+
+def scored_by(ensembles: dict[str, TreeEnsemble], candidate: Candidate) -> ScoredCandidate:
+    """Gives the candidate with the probability that the given ensembles see."""
+    score = 1.0
+    if candidate.features is not None:
+        ensemble = ensembles["hard" if candidate.kind == "cut" else "gradual"]
+        score = ensemble.probability(candidate.features)
     return ScoredCandidate(
-        candidate.kind,
-        candidate.frame,
-        candidate.start_frame,
-        candidate.end_frame,
-        ensemble.probability(candidate.features),
+        candidate.kind, candidate.frame, candidate.start_frame, candidate.end_frame, score
     )
 
 

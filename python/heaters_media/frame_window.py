@@ -30,6 +30,13 @@ CHROMA_WEIGHT = 1.5
 
 HISTOGRAM_BINS = 32
 
+BLANK_CONTRAST = 4.0
+"""Grey levels: a picture with less shows nothing; black or white at that, it is blank."""
+
+BLACK_BRIGHTNESS = 34.0
+WHITE_BRIGHTNESS = 214.0
+"""Grey levels of video range (black 16, white 235); a plain colour between is a picture."""
+
 
 class FrameWindow:
     """The frames [first_frame, end_frame) of a film, with their per-frame features.
@@ -40,10 +47,12 @@ class FrameWindow:
     - `luma_cdf`, `chroma_cdf` float32 (n, bins): cumulative histograms in 0…1
     - `contrast`, `brightness`, `sharpness` float32 (n): standard deviation, mean and mean
       absolute horizontal gradient of luma, in grey levels
+    `had_content_before` tells whether any dropped frame was not blank.
     """
 
     def __init__(self) -> None:
         self.first_frame = 0
+        self.had_content_before = False
         self.luma = np.empty((0, ANALYSIS_HEIGHT, ANALYSIS_WIDTH), np.uint8)
         self.signature: Floats = np.empty((0, _signature_length()), np.float32)
         self.luma_cdf: Floats = np.empty((0, HISTOGRAM_BINS), np.float32)
@@ -76,11 +85,16 @@ class FrameWindow:
         drop = min(max(frame - self.first_frame, 0), len(self.luma))
         if not drop:
             return
-        for name in ("luma", "signature", "luma_cdf", "chroma_cdf"):
-            setattr(self, name, getattr(self, name)[drop:].copy())
-        for name in ("contrast", "brightness", "sharpness"):
+        if not self.is_blank()[:drop].all():
+            self.had_content_before = True
+        for name in ("luma", "signature", "luma_cdf", "chroma_cdf", "contrast", "brightness", "sharpness"):
             setattr(self, name, getattr(self, name)[drop:].copy())
         self.first_frame += drop
+
+    def is_blank(self) -> NDArray[np.bool_]:
+        """For each frame, whether it is plainly black or white."""
+        is_extreme = (self.brightness < BLACK_BRIGHTNESS) | (self.brightness > WHITE_BRIGHTNESS)
+        return (self.contrast < BLANK_CONTRAST) & is_extreme
 
     def lag_distance(self, lag: int) -> Floats:
         """The signature distance of each frame to the one `lag` before it.

@@ -11,10 +11,14 @@ of automatic shot boundary detection algorithms", SPIE 1999).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .candidates import Candidate, CutKind
 from .frame_window import Floats, FrameWindow
+from .motion import drift, unexplained_mean
 from .picture_match import correlation, shift_gain, unmatched_share
 
 GRADUAL_FEATURES = (
@@ -22,7 +26,8 @@ GRADUAL_FEATURES = (
     "activityBefore", "activityAfter", "mixResidual", "mixOrder", "contrastDip",
     "contrastLowest", "brightnessMiddle", "unmatched", "lumaShift", "chromaShift",
     "shiftGain", "spanFrames", "returnsAfter", "returnsBefore", "sharpnessDip", "correlation",
-    "distanceToNoise", "isFade",
+    "distanceToNoise", "unexplained", "unexplainedToRaw", "unexplainedBefore", "unexplainedAfter",
+    "unexplainedMiddle", "drift", "driftCoherence", "driftBefore", "driftAfter", "isFade",
 )
 """The model's inputs, in order; `_features` says what each is."""
 
@@ -33,9 +38,13 @@ MIN_DISTANCE = 4.0
 MIN_STRAIGHTNESS = 0.55
 MAX_STEP_SHARE = 0.75
 PEAK_FRAMES = 5
+SAME_SPAN_OVERLAP = 0.7
+DRIFT_STEPS = 8
 FADE_REACH_FRAMES = 32
 FADE_CONTRAST_SHARE = 0.45
 FADE_MIN_CONTRAST = 8.0
+LONG_BLANK_FRAMES = 64
+"""Nobody flashes for this long: such a run parts two shots, whatever they show."""
 
 
 def find_gradual_candidates(window: FrameWindow, core_start: int, core_end: int) -> list[Candidate]:
@@ -47,9 +56,18 @@ def find_gradual_candidates(window: FrameWindow, core_start: int, core_end: int)
         return []
     step = window.lag_distance(1)
     step[0] = 0.0
-    spans = _dissolve_spans(window, step, core_start, core_end)
-    spans += _fade_spans(window, core_start, core_end)
-    return [_candidate(window, step, kind, *span) for kind, span in spans]
+    is_blank = window.is_blank()
+    spans = [
+        (kind, span)
+        for kind, span in (
+            *_dissolve_spans(window, step, core_start, core_end),
+            *_dip_spans(window, core_start, core_end),
+        )
+        # Half a fade is no cut: the run of blank frames that it leads to decides.
+        if not _is_half_fade(window.contrast, is_blank, span)
+    ]
+    candidates = [_candidate(window, step, kind, *span) for kind, span in spans]
+    return candidates + _blank_run_candidates(window, step, core_start, core_end)
 
 
 Span = tuple[int, int, int]
@@ -57,24 +75,34 @@ Span = tuple[int, int, int]
 
 
 def _dissolve_spans(window: FrameWindow, step: Floats, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
-    strength, half = _straight_paths(window, step)
-    spans: list[tuple[CutKind, Span]] = []
-    for at in range(max(core_start - window.first_frame, 1), core_end - window.first_frame):
-        around = strength[max(at - PEAK_FRAMES, 0) : at + PEAK_FRAMES + 1]
-        if strength[at] > 0 and strength[at] >= around.max() and strength[at] > strength[at - 1]:
-            spans.append(("dissolve", _refine(window, at, int(half[at]))))
-    return spans
+    """The strongest straight paths of every scale, without those that tell the same twice."""
+    found: list[tuple[float, Span]] = []
+    for half, strength in _straight_paths(window, step):
+        reach = max(half // 2, 3)
+        for at in range(max(core_start - window.first_frame, 1), core_end - window.first_frame):
+            around = strength[max(at - reach, 0) : at + reach + 1]
+            if strength[at] > 0 and strength[at] >= around.max() and strength[at] > strength[at - 1]:
+                found.append((float(strength[at]), _refine(window, at, half)))
+    distinct: list[Span] = []
+    for _, span in sorted(found, reverse=True):
+        if all(_overlap(span, other) < SAME_SPAN_OVERLAP for other in distinct):
+            distinct.append(span)
+    return [("dissolve", span) for span in sorted(distinct)]
 
 
-def _straight_paths(window: FrameWindow, step: Floats) -> tuple[Floats, Floats]:
-    """For each frame as the middle: how strong its best straight path is, and its half-span."""
+def _overlap(a: Span, b: Span) -> float:
+    """Intersection over union of two spans."""
+    common = min(a[2], b[2]) - max(a[0], b[0])
+    return max(common, 0) / max(max(a[2], b[2]) - min(a[0], b[0]), 1)
+
+
+def _straight_paths(window: FrameWindow, step: Floats) -> Iterator[tuple[int, Floats]]:
+    """For each half-span: how strong the straight path is that has its middle at each frame."""
     held = len(window.luma)
     indices = np.arange(held)
-    best = np.zeros(held, np.float32)
-    best_half = np.zeros(held, np.float32)
     lags: dict[int, Floats] = {}
 
-    def between(start: Floats, lag: int) -> Floats:
+    def between(start: NDArray[np.int_], lag: int) -> Floats:
         if lag not in lags:
             lags[lag] = window.lag_distance(lag)
         return lags[lag][np.clip(start + lag, 0, held - 1)]
@@ -88,15 +116,9 @@ def _straight_paths(window: FrameWindow, step: Floats) -> tuple[Floats, Floats]:
             + between(indices, half - quarter) + between(indices + half - quarter, quarter)
         )
         straightness = direct / np.maximum(path, 1e-3)
-        largest_step = _sliding_max(step, half)
-        straight = (direct >= MIN_DISTANCE) & (straightness >= MIN_STRAIGHTNESS)
-        straight &= largest_step <= MAX_STEP_SHARE * direct
-        strength = np.where(straight, direct * (straightness - 0.4), 0.0)
-        # A longer span must earn its length: outside a dissolve it only adds motion.
-        better = strength > best * 1.08
-        best[better] = strength[better]
-        best_half[better] = half
-    return best, best_half
+        is_straight = (direct >= MIN_DISTANCE) & (straightness >= MIN_STRAIGHTNESS)
+        is_straight &= _sliding_max(step, half) <= MAX_STEP_SHARE * direct
+        yield half, np.where(is_straight, direct * (straightness - 0.4), 0.0)
 
 
 def _sliding_max(step: Floats, half: int) -> Floats:
@@ -123,8 +145,8 @@ def _refine(window: FrameWindow, middle: int, half: int) -> Span:
     return first + start, min(max(first + crossing, first + start + 1), first + end), first + end
 
 
-def _fade_spans(window: FrameWindow, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
-    contrast = window.contrast
+def _dip_spans(window: FrameWindow, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
+    contrast, is_blank = window.contrast, window.is_blank()
     spans: list[tuple[CutKind, Span]] = []
     at = max(core_start - window.first_frame, 1)
     end = core_end - window.first_frame
@@ -134,11 +156,71 @@ def _fade_spans(window: FrameWindow, core_start: int, core_end: int) -> list[tup
         sides = min(float(before.max(initial=0)), float(after.max(initial=0)))
         lowest = contrast[max(at - PEAK_FRAMES, 0) : at + PEAK_FRAMES + 1].min()
         is_dip = sides >= FADE_MIN_CONTRAST and contrast[at] < FADE_CONTRAST_SHARE * sides
-        if is_dip and contrast[at] <= lowest:
+        if is_dip and contrast[at] <= lowest and not is_blank[at]:
             spans.append(("fade", _dip_span(contrast, at, sides)))
             at += PEAK_FRAMES
         at += 1
     return spans
+
+
+def _is_half_fade(contrast: Floats, is_blank: NDArray[np.bool_], span: Span) -> bool:
+    """Whether the span only comes out of blank frames, or only goes into them."""
+    a, _, b = span
+    low, high = a, b
+    if contrast[a] < 0.6 * contrast[b]:
+        while low > 0 and a - low < FADE_REACH_FRAMES and not is_blank[low] and contrast[low - 1] <= contrast[low] + 0.3:
+            low -= 1
+    if contrast[b] < 0.6 * contrast[a]:
+        last = len(contrast) - 1
+        while high < last and high - b < FADE_REACH_FRAMES and not is_blank[high] and contrast[high + 1] <= contrast[high] + 0.3:
+            high += 1
+    return bool(is_blank[low] or is_blank[high])
+
+
+def _blank_run_candidates(window: FrameWindow, step: Floats, core_start: int, core_end: int) -> list[Candidate]:
+    """Runs of blank frames between two contents: each is one boundary, or a flash.
+
+    A run belongs to the core that its end is in. Blank frames that open or close the film
+    part no two shots.
+    """
+    is_blank, first = window.is_blank(), window.first_frame
+    candidates = []
+    for end in range(max(core_start - first, 1), core_end - first):
+        if is_blank[end] or not is_blank[end - 1]:
+            continue
+        start = end - 1
+        while start > 0 and is_blank[start - 1]:
+            start -= 1
+        if start == 0 and not window.had_content_before:
+            continue
+        a = _whole_picture(window.contrast, max(start - 1, 0), -1)
+        b = _whole_picture(window.contrast, end, 1)
+        middle = _blank_cut(window.contrast, start, end, a, b)
+        if end - start >= LONG_BLANK_FRAMES:
+            candidates.append(Candidate("fade", first + middle, first + a, first + b, None))
+        else:
+            candidates.append(_candidate(window, step, "fade", a, middle, b))
+    return candidates
+
+
+def _blank_cut(contrast: Floats, start: int, end: int, a: int, b: int) -> int:
+    """Where to cut at the blank frames [start, end): on a hard edge if there is one, the
+    new shot's before the old one's, else in the middle."""
+    if b - end <= 1:
+        return end
+    if start - 1 - a <= 1:
+        return max(start, 1)
+    return (start + end) // 2
+
+
+def _whole_picture(contrast: Floats, at: int, direction: int) -> int:
+    """Walks out of a fade, from its edge to where the contrast grows no more."""
+    for _ in range(FADE_REACH_FRAMES):
+        ahead = [at + direction * k for k in (1, 2, 3) if 0 <= at + direction * k < len(contrast)]
+        if not ahead or max(contrast[k] for k in ahead) <= contrast[at] * 1.03 + 0.2:
+            break
+        at += direction
+    return at
 
 
 def _dip_span(contrast: Floats, at: int, sides: float) -> Span:
@@ -200,7 +282,37 @@ def _features(window: FrameWindow, step: Floats, a: int, middle: int, b: int) ->
         float(sharpness[middle]) / (float(sharpness[a] + sharpness[b]) / 2 + 0.1),
         correlation(window.signature[a], window.signature[b]),
         distance / (float(np.median(quiet)) + 0.5 if len(quiet) else 0.5),
+        *_motion_features(window, a, middle, b),
     )
+
+
+def _motion_features(window: FrameWindow, a: int, middle: int, b: int) -> tuple[float, ...]:
+    """What motion does not explain of the change, and of as long a time on either side."""
+    luma, side = window.luma, min(max(b - a, 6), 24)
+    before, after = window.clamp(a - side), window.clamp(b + side)
+    quarter = max((b - a) // 4, 1)
+    early, late = window.clamp(middle - quarter), window.clamp(middle + quarter)
+    unexplained = unexplained_mean(luma[a], luma[b])
+    raw = float(np.abs(luma[a].astype(np.float32) - luma[b]).mean())
+    size, coherence = drift(_steps(window, a, b))
+    scale = unexplained + 1.0
+    return (
+        unexplained,
+        unexplained / (raw + 1.0),
+        unexplained_mean(luma[before], luma[a]) / scale,
+        unexplained_mean(luma[b], luma[after]) / scale,
+        unexplained_mean(luma[early], luma[late]) / scale,
+        size,
+        coherence,
+        drift(_steps(window, before, a))[0] / (size + 1.0),
+        drift(_steps(window, b, after))[0] / (size + 1.0),
+    )
+
+
+def _steps(window: FrameWindow, first: int, last: int) -> list[NDArray[np.uint8]]:
+    """The pictures from `first` to `last`, both in, at most DRIFT_STEPS apart."""
+    count = min(last - first, DRIFT_STEPS)
+    return [window.luma[int(i)] for i in np.linspace(first, last, count + 1).round()]
 
 
 def _mix_fit(window: FrameWindow, quarters: tuple[int, ...]) -> tuple[list[float], float]:

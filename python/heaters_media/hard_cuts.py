@@ -6,13 +6,15 @@ import numpy as np
 
 from .candidates import Candidate
 from .frame_window import Floats, FrameWindow
+from .motion import unexplained_mean
 from .picture_match import correlation, shift_gain, unmatched_share
 
 HARD_FEATURES = (
     "step", "stepToBefore", "stepToAfter", "stepToMedian", "lumaShift", "chromaShift",
     "histogramToNeighbours", "returnsAfter", "returnsBefore", "crossDistance", "unmatched",
     "unmatchedBefore", "unmatchedAfter", "unmatchedAcross", "correlation", "sharpness",
-    "shiftGain", "contrastBefore", "contrastAfter",
+    "shiftGain", "contrastBefore", "contrastAfter", "unexplained", "unexplainedToNeighbours",
+    "unexplainedToStep", "unexplainedAcross",
 )
 """The model's inputs, in order; `_features` says what each is."""
 
@@ -33,9 +35,13 @@ def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) ->
     step = window.lag_distance(1)
     step[0] = 0.0
     median = _neighbour_median(step)
+    is_blank = window.is_blank()
     candidates = []
     for frame in range(max(core_start, window.first_frame + 1), core_end):
         at = frame - window.first_frame
+        # A step into or out of blank is half a fade: `blank_runs` decides on the whole.
+        if is_blank[at] or is_blank[at - 1]:
+            continue
         if step[at] < MIN_STEP or step[at] < MIN_STEP_TO_MEDIAN * median[at]:
             continue
         if step[at] < step[max(at - 1, 1) : at + 2].max():
@@ -61,6 +67,9 @@ def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tup
     chroma_shift = _mean_abs(chroma_cdf[at], chroma_cdf[at - 1])
     early, late = window.clamp(at - 3), window.clamp(at + 2)
     luma = window.luma
+    unexplained = unexplained_mean(luma[at - 1], luma[at])
+    # Two frames apart, so that a repeated frame does not read as perfect calm.
+    usual = max(unexplained_mean(luma[early], luma[at - 1]), unexplained_mean(luma[at], luma[late]))
     around = window.sharpness[max(at - MEDIAN_FRAMES, 0) : at + MEDIAN_FRAMES]
     return (
         size,
@@ -75,7 +84,6 @@ def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tup
         _nearest(window, at, range(at - 1 - FLASH_FRAMES, at - 1)) / size,
         min(_nearest(window, window.clamp(at - i), (at, at + 2, at + 5)) for i in (1, 3, 6)) / size,
         unmatched_share(luma[at - 1], luma[at]),
-        # Two frames apart, so that a repeated frame does not read as perfect calm.
         unmatched_share(luma[early], luma[at - 1]),
         unmatched_share(luma[at], luma[late]),
         unmatched_share(luma[late], luma[early]),
@@ -84,6 +92,10 @@ def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tup
         shift_gain(luma[at - 1], luma[at]),
         float(window.contrast[at - 1]),
         float(window.contrast[at]),
+        unexplained,
+        unexplained / (usual + 1.0),
+        unexplained / size,
+        unexplained_mean(luma[early], luma[late]),
     )
 
 

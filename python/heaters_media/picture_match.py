@@ -45,8 +45,9 @@ def _block_loss(block: Luma, area: Luma) -> float:
         centre = area[SEARCH_Y:-SEARCH_Y, SEARCH_X:-SEARCH_X]
         return min(abs(float(mean[0, 0]) - float(centre.mean())) / FLAT_TOLERANCE, 1.0)
     scores = cv2.matchTemplate(area, block, cv2.TM_CCOEFF_NORMED)
-    best = float(np.nanmax(np.where(np.isfinite(scores), scores, 0.0)))
-    return 1.0 - min(max(best, 0.0), 1.0)
+    # Over a featureless spot the ratio is undefined: a NaN or an infinity says nothing.
+    best = cv2.minMaxLoc(cv2.patchNaNs(scores, 0.0))[1]
+    return 1.0 - min(max(best, 0.0), 1.0) if best < 2.0 else 1.0
 
 
 def shift_gain(a: Luma, b: Luma) -> float:

@@ -23,8 +23,8 @@ from sklearn.ensemble import GradientBoostingClassifier  # noqa: E402
 
 from heaters_media import model as model_module  # noqa: E402
 from heaters_media.candidates import Candidate  # noqa: E402
-from heaters_media.cuts import CutParams, ScoredCandidate, select_cuts  # noqa: E402
-from heaters_media.detect_scenes import find_candidates  # noqa: E402
+from heaters_media.cuts import CutParams, select_cuts  # noqa: E402
+from heaters_media.detect_scenes import find_candidates, scored_by  # noqa: E402
 from heaters_media.frame_source import decode_video, read_batches  # noqa: E402
 from heaters_media.gradual_cuts import GRADUAL_FEATURES  # noqa: E402
 from heaters_media.hard_cuts import HARD_FEATURES  # noqa: E402
@@ -54,30 +54,58 @@ def load_films(folders: list[Path], ffmpeg: str) -> list[Film]:
     return films
 
 
-def label(candidate: Candidate, truth: Truth) -> int | None:
-    """Gives 1 for a boundary, 0 for none, None where either answer would do."""
-    in_transition = any(s - 2 <= candidate.frame <= e + 2 for s, e in truth.transitions)
+def label_candidates(candidates: list[Candidate], truth: Truth) -> list[tuple[Candidate, int]]:
+    """Gives the candidates that teach something, with 1 for a boundary and 0 for none.
+
+    Left out are those for which either answer would do: next to a hard cut, and the
+    second-best descriptions of a transition.
+    """
+    best = {
+        max(inside, key=lambda c: _overlap(c, span))
+        for span in truth.transitions
+        if (inside := [c for c in candidates if c.kind != "cut" and _is_within(c, span)])
+    }
+    labelled = []
+    for candidate in candidates:
+        answer = 1 if candidate in best else _label(candidate, truth)
+        if answer is not None and candidate.features is not None:
+            labelled.append((candidate, answer))
+    return labelled
+
+
+def _label(candidate: Candidate, truth: Truth) -> int | None:
+    around = [span for span in truth.transitions if _is_within(candidate, span)]
     if candidate.kind == "cut":
         if candidate.frame in truth.cuts:
             return 1
         near = any(abs(candidate.frame - cut) <= 1 for cut in truth.cuts)
-        return None if near or in_transition else 0
-    if in_transition:
-        return 1
+        return None if near or around else 0
+    if around:
+        overlap = max(_overlap(candidate, span) for span in around)
+        return 1 if overlap >= 0.5 else 0 if overlap < 0.25 else None
     near = any(candidate.start_frame - 1 <= cut <= candidate.end_frame + 1 for cut in truth.cuts)
     return None if near else 0
+
+
+def _is_within(candidate: Candidate, span: tuple[int, int]) -> bool:
+    return span[0] - 2 <= candidate.frame <= span[1] + 2
+
+
+def _overlap(candidate: Candidate, span: tuple[int, int]) -> float:
+    """Intersection over union of the candidate's span and a true one (last pure frame included)."""
+    first, last = span[0] - 1, span[1]
+    common = min(candidate.end_frame, last) - max(candidate.start_frame, first)
+    return max(common, 0) / (max(candidate.end_frame, last) - min(candidate.start_frame, first))
 
 
 def fit(films: list[Film], which: str, trees: int, depth: int) -> dict[str, Any]:
     """Fits one ensemble ('hard' or 'gradual'), and gives it in the form of model.json."""
     rows, labels = [], []
     for _, truth, candidates, _ in films:
-        for candidate in candidates:
+        for candidate, answer in label_candidates(candidates, truth):
             if (candidate.kind == "cut") == (which == "hard"):
-                answer = label(candidate, truth)
-                if answer is not None:
-                    rows.append(candidate.features)
-                    labels.append(answer)
+                rows.append(candidate.features)
+                labels.append(answer)
     x, y = np.array(rows, np.float32), np.array(labels)
     print(f"{which}: {len(y)} candidates, {y.sum()} boundaries", file=sys.stderr)
     booster = GradientBoostingClassifier(
@@ -107,10 +135,7 @@ def evaluate(films: list[Film], ensembles: dict[str, Any], is_verbose: bool) -> 
     loaded = model_module.ensembles_from(ensembles)
     total = Score()
     for name, truth, candidates, frame_count in films:
-        scored = [
-            ScoredCandidate(c.kind, c.frame, c.start_frame, c.end_frame, loaded["hard" if c.kind == "cut" else "gradual"].probability(c.features))
-            for c in candidates
-        ]
+        scored = [scored_by(loaded, candidate) for candidate in candidates]
         cuts = select_cuts(scored, frame_count, CutParams())
         score, false_frames, missed = score_cuts([cut.frame for cut in cuts], truth)
         total += score
