@@ -1,0 +1,27 @@
+/** A half-open span of frames: `startFrame` is in it, `endFrame` is the first that is not. */
+export interface FrameSpan {
+  readonly startFrame: number;
+  readonly endFrame: number;
+}
+
+/**
+ * The spans between cuts: they partition `[0, frameCount)` without gap or overlap.
+ *
+ * `cutFrames` are the first frames of new shots in rising order, each inside the video;
+ * anything else is a bug of the caller and throws.
+ */
+export function spansBetweenCuts(cutFrames: readonly number[], frameCount: number): FrameSpan[] {
+  const edges = [0, ...cutFrames, frameCount];
+  return edges.slice(1).map((endFrame, index) => {
+    const startFrame = edges[index] ?? 0;
+    if (!Number.isInteger(endFrame) || endFrame <= startFrame) {
+      throw new RangeError(`Cuts must be rising whole frames in (0, ${frameCount}): ${cutFrames.join(', ')}`);
+    }
+    return { startFrame, endFrame };
+  });
+}
+
+/** Number of frames in a span. */
+export function spanLength(span: FrameSpan): number {
+  return span.endFrame - span.startFrame;
+}

@@ -1,0 +1,30 @@
+/** Queues of pg-boss; `JOB_QUEUES` names those that a process works on. */
+export const QUEUES = ['default', 'media_processing', 'exports', 'temp_clips', 'background_jobs', 'maintenance'] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+/** What a stage works on; its job's input is `{ itemId }` of that kind. */
+export type ItemKind = 'video' | 'clip';
+
+/**
+ * The pipeline, in order. `where: 'pool'` marks the CPU-heavy stages: they call a task of
+ * the runner pool, the others run in the worker itself. `expireInSeconds` bounds one attempt.
+ */
+export const STAGES = {
+  download: { queue: 'media_processing', item: 'video', where: 'worker', retryLimit: 3, expireInSeconds: 3_600, label: 'Download' },
+  encode: { queue: 'media_processing', item: 'video', where: 'pool', retryLimit: 2, expireInSeconds: 6 * 3_600, label: 'Encode' },
+  'detect-scenes': { queue: 'media_processing', item: 'video', where: 'pool', retryLimit: 2, expireInSeconds: 3_600, label: 'Find cuts' },
+  'temp-clip': { queue: 'temp_clips', item: 'clip', where: 'worker', retryLimit: 2, expireInSeconds: 120, label: 'Prepare playback' },
+  export: { queue: 'exports', item: 'clip', where: 'pool', retryLimit: 2, expireInSeconds: 1_800, label: 'Export' },
+  keyframes: { queue: 'background_jobs', item: 'clip', where: 'worker', retryLimit: 2, expireInSeconds: 300, label: 'Keyframes' },
+} as const satisfies Record<string, StageDefinition>;
+
+export type StageName = keyof typeof STAGES;
+
+interface StageDefinition {
+  readonly queue: QueueName;
+  readonly item: ItemKind;
+  readonly where: 'worker' | 'pool';
+  readonly retryLimit: number;
+  readonly expireInSeconds: number;
+  readonly label: string;
+}

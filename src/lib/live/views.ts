@@ -1,0 +1,61 @@
+import type { ClipState } from '#lib/core/review.ts';
+import type { FrameRate } from '#lib/core/frame-rate.ts';
+import type { StageName } from '#lib/jobs/stages.ts';
+
+/** Roles, from the most to the least powerful. */
+export const ROLES = ['admin', 'reviewer', 'viewer'] as const;
+export type Role = (typeof ROLES)[number];
+
+export type VideoState = 'downloading' | 'downloaded' | 'encoding' | 'encoded' | 'detecting' | 'ready' | 'failed';
+export type ExportState = 'none' | 'queued' | 'exporting' | 'exported' | 'failed';
+
+/** A clip as every screen sees it. */
+export interface ClipView {
+  readonly id: number;
+  readonly videoId: number;
+  readonly startFrame: number;
+  readonly endFrame: number;
+  readonly state: ClipState;
+  readonly groupId: number | null;
+  readonly version: number;
+  readonly decidedBy: { readonly id: number; readonly name: string } | null;
+  readonly decidedAt: string | null;
+  readonly exportState: ExportState;
+  readonly exportError: string | null;
+}
+
+/** How many live clips of a video are in each state. */
+export type ClipCounts = Readonly<Record<ClipState, number>>;
+
+/** How one stage of a video, or of one of its clips, stands. */
+export interface StageView {
+  readonly videoId: number;
+  readonly itemId: number;
+  readonly stage: StageName;
+  readonly state: 'queued' | 'running' | 'done' | 'failed';
+  readonly attempt: number;
+  readonly percent: number | null;
+  readonly fps: number | null;
+  readonly etaMs: number | null;
+  readonly error: string | null;
+}
+
+/** A video as the library shows it. `stages` holds the video's own stages, not its clips'. */
+export interface VideoView {
+  readonly id: number;
+  readonly title: string;
+  readonly fileName: string;
+  readonly sourceUrl: string | null;
+  readonly state: VideoState;
+  readonly failedStage: StageName | null;
+  readonly error: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly frameRate: FrameRate | null;
+  readonly frameCount: number | null;
+  readonly durationMs: number | null;
+  readonly hasThumbnail: boolean;
+  readonly createdAt: string;
+  readonly clipCounts: ClipCounts;
+  readonly stages: readonly StageView[];
+}

@@ -1,0 +1,101 @@
+import path from 'node:path';
+import * as v from 'valibot';
+import { QUEUES, type QueueName } from '#lib/jobs/stages.ts';
+
+const wholeNumber = (fallback: string) =>
+  v.pipe(v.optional(v.string(), fallback), v.regex(/^\d+$/, 'must be a whole number'), v.transform(Number));
+const text = (what: string) => v.pipe(v.string(`is missing: ${what}`), v.nonEmpty(`is empty: ${what}`));
+
+const Environment = v.object({
+  DATABASE_URL: text('the URL of a PostgreSQL server; `npm start` brings one along'),
+  POOL_SIZE: wholeNumber('10'),
+  SECRET_KEY_BASE: v.pipe(text('a random text that signs links'), v.minLength(32, 'must have at least 32 characters')),
+  ORIGIN: v.pipe(v.optional(v.string(), 'http://localhost:3000'), v.url('must be a URL like https://example.com')),
+  HOST: v.optional(v.string(), '127.0.0.1'),
+  PORT: wholeNumber('3000'),
+  APP_ENV: v.optional(v.picklist(['production', 'development', 'test'], 'must be production, development or test'), 'development'),
+  JOB_QUEUES: v.optional(v.string(), QUEUES.join(',')),
+  DATA_DIR: v.optional(v.string(), '.heaters/data'),
+  FFMPEG_PATH: v.optional(v.string(), 'ffmpeg'),
+  FFPROBE_PATH: v.optional(v.string(), 'ffprobe'),
+  HEATERS_PYTHON: v.optional(v.string(), 'python3'),
+  ALLOW_PRIVATE_URLS: v.optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
+  MAX_UPLOAD_BYTES: wholeNumber(String(100 * 2 ** 30)),
+  LOG_LEVEL: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent'), 'info'),
+  PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
+  PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),
+  PROD_CLOUDFRONT_PRIVATE_KEY: v.optional(v.string()),
+});
+
+/** Everything that the environment decides, parsed once. */
+export interface Config {
+  readonly databaseUrl: string;
+  readonly poolSize: number;
+  readonly secretKeyBase: string;
+  readonly origin: string;
+  readonly host: string;
+  readonly port: number;
+  readonly appEnv: 'production' | 'development' | 'test';
+  readonly jobQueues: readonly QueueName[];
+  /** Object store, work folders and playback cache on disk; absolute. */
+  readonly dataDir: string;
+  readonly ffmpegPath: string;
+  readonly ffprobePath: string;
+  readonly pythonPath: string;
+  /** Whether downloads may reach private and loopback addresses. */
+  readonly allowPrivateUrls: boolean;
+  readonly maxUploadBytes: number;
+  readonly logLevel: string;
+  readonly cloudFront: { readonly domain: string; readonly keyPairId: string; readonly privateKey: string } | null;
+}
+
+/** Thrown for a wrong or missing variable; each line of the message is one sentence about one variable. */
+export class ConfigError extends Error {}
+
+/** Reads the configuration. Throws `ConfigError` naming every variable that is missing or wrong. */
+export function parseConfig(environment: NodeJS.ProcessEnv): Config {
+  const parsed = v.safeParse(Environment, environment);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'The environment'} ${issue.message}.`).join('\n'));
+  }
+  const env = parsed.output;
+  const { PROD_CLOUDFRONT_DOMAIN: domain, PROD_CLOUDFRONT_KEY_PAIR_ID: keyPairId, PROD_CLOUDFRONT_PRIVATE_KEY: privateKey } = env;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    poolSize: env.POOL_SIZE,
+    secretKeyBase: env.SECRET_KEY_BASE,
+    origin: env.ORIGIN,
+    host: env.HOST,
+    port: env.PORT,
+    appEnv: env.APP_ENV,
+    jobQueues: parseQueues(env.JOB_QUEUES),
+    dataDir: path.resolve(env.DATA_DIR),
+    ffmpegPath: env.FFMPEG_PATH,
+    ffprobePath: env.FFPROBE_PATH,
+    pythonPath: env.HEATERS_PYTHON,
+    allowPrivateUrls: env.ALLOW_PRIVATE_URLS === 'true',
+    maxUploadBytes: env.MAX_UPLOAD_BYTES,
+    logLevel: env.LOG_LEVEL,
+    cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey } : null,
+  };
+}
+
+function parseQueues(list: string): QueueName[] {
+  return list
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+    .map((name) => {
+      const queue = QUEUES.find((known) => known === name);
+      if (queue === undefined) throw new ConfigError(`JOB_QUEUES names “${name}”, known are ${QUEUES.join(', ')}.`);
+      return queue;
+    });
+}
+
+let cached: Config | undefined;
+
+/** The configuration of this process. Throws `ConfigError` at the first call when it is wrong. */
+export function config(): Config {
+  cached ??= parseConfig(process.env);
+  return cached;
+}

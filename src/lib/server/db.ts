@@ -1,0 +1,32 @@
+import postgres from 'postgres';
+import { config } from '#lib/server/config.ts';
+
+/** A connection pool or a transaction: what every store takes as its first argument. */
+export type Sql = postgres.Sql<{ bigint: number }> | postgres.TransactionSql<{ bigint: number }>;
+/** A transaction: for functions whose writes must stand or fall together. */
+export type Transaction = postgres.TransactionSql<{ bigint: number }>;
+export type Database = postgres.Sql<{ bigint: number }>;
+
+/** Opens a pool of connections. int8 comes as a number: nothing here passes 2^53. */
+export function connect(databaseUrl: string, poolSize: number): Database {
+  return postgres(databaseUrl, {
+    max: poolSize,
+    onnotice: () => undefined,
+    connection: { application_name: 'heaters' },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  });
+}
+
+let pool: Database | undefined;
+
+/** The pool of this process, opened at the first call. */
+export function db(): Database {
+  pool ??= connect(config().databaseUrl, config().poolSize);
+  return pool;
+}
+
+/** Closes the pool of this process, after the queries under way. */
+export async function closeDb(): Promise<void> {
+  await pool?.end({ timeout: 5 });
+  pool = undefined;
+}
