@@ -1,0 +1,66 @@
+import { PgBoss } from 'pg-boss';
+import type postgres from 'postgres';
+import { STAGES, type StageName } from '#lib/jobs/stages.ts';
+import { db, type Sql, type Transaction } from '#lib/server/db.ts';
+import { log } from '#lib/server/log.ts';
+import { markQueued } from '#lib/server/stores/stage-runs.ts';
+
+/** What a stage's job carries. `itemId` is a video or a clip, as the stage says. */
+export interface StageJob {
+  readonly stage: StageName;
+  readonly itemId: number;
+  readonly videoId: number;
+}
+
+/** pg-boss's view of one of our connections: its statements join the caller's transaction. */
+function bossDatabase(sql: Sql) {
+  return {
+    async executeSql(text: string, values: unknown[] = []) {
+      const rows = await sql.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
+      return { rows: [...rows] };
+    },
+  };
+}
+
+let sender: Promise<PgBoss> | undefined;
+
+/** A pg-boss that only sends: no schedules, no supervision, on this process's pool. */
+function boss(): Promise<PgBoss> {
+  sender ??= (async () => {
+    const instance = new PgBoss({ db: bossDatabase(db()), supervise: false, schedule: false, migrate: false });
+    instance.on('error', (error) => log.error({ err: error }, 'the job sender failed'));
+    await instance.start();
+    return instance;
+  })();
+  sender.catch(() => (sender = undefined));
+  return sender;
+}
+
+/**
+ * Enqueues a stage in the caller's transaction, so that there is never a state without its job.
+ *
+ * A job that is already waiting or running for the same stage and item (and `revision`, where the
+ * same item may be made anew) is not doubled. Higher `priority` runs first.
+ */
+export async function enqueueStage(
+  tx: Transaction,
+  stage: StageName,
+  item: { readonly itemId: number; readonly videoId: number },
+  options: { readonly priority?: number; readonly revision?: string } = {},
+): Promise<void> {
+  const { queue, retryLimit, expireInSeconds, item: itemKind } = STAGES[stage];
+  const job: StageJob = { stage, itemId: item.itemId, videoId: item.videoId };
+  const sentId = await (
+    await boss()
+  ).send(queue, job, {
+    db: bossDatabase(tx),
+    singletonKey: [stage, itemKind, item.itemId, ...(options.revision ? [options.revision] : [])].join(':'),
+    priority: options.priority ?? 0,
+    retryLimit,
+    retryDelay: 2,
+    retryBackoff: true,
+    expireInSeconds,
+    heartbeatSeconds: 20,
+  });
+  if (sentId !== null) await markQueued(tx, stage, item);
+}

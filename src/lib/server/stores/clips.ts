@@ -1,0 +1,184 @@
+import type { ClipState, LiveClip, ReviewClip } from '#lib/core/review.ts';
+import type { FrameSpan } from '#lib/core/cuts.ts';
+import { videoTopic } from '#lib/live/topics.ts';
+import type { ClipView, ExportState } from '#lib/live/views.ts';
+import type { Sql, Transaction } from '#lib/server/db.ts';
+import { publish } from '#lib/server/stores/outbox.ts';
+
+type ClipViewRow = Omit<ClipView, 'decidedBy'> & { deciderId: number | null; deciderName: string | null };
+
+function selectViews(sql: Sql) {
+  return sql`
+    select c.id, c.video_id as "videoId", c.start_frame as "startFrame", c.end_frame as "endFrame", c.state,
+           c.group_id as "groupId", c.version, u.id as "deciderId", u.name as "deciderName",
+           to_char(c.decided_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "decidedAt",
+           c.export_state as "exportState", c.export_error as "exportError"
+    from clips c left join users u on u.id = c.decided_by`;
+}
+
+function toView({ deciderId, deciderName, ...row }: ClipViewRow): ClipView {
+  return { ...row, decidedBy: deciderId !== null && deciderName !== null ? { id: deciderId, name: deciderName } : null };
+}
+
+/** A video's live clips in source order. */
+export async function clipsOfVideo(sql: Sql, videoId: number): Promise<ClipView[]> {
+  const rows = await sql<ClipViewRow[]>`${selectViews(sql)} where c.video_id = ${videoId} and c.superseded_at is null order by c.start_frame`;
+  return rows.map(toView);
+}
+
+/** Live clips by id; those that are gone are left out. */
+export async function clipsById(sql: Sql, clipIds: readonly number[]): Promise<ClipView[]> {
+  const rows = await sql<ClipViewRow[]>`
+    ${selectViews(sql)} where c.id = any(${[...clipIds]}) and c.superseded_at is null order by c.video_id, c.start_frame`;
+  return rows.map(toView);
+}
+
+/** All approved clips, for the exports page, newest decision first. */
+export async function approvedClips(sql: Sql): Promise<ClipView[]> {
+  const rows = await sql<ClipViewRow[]>`
+    ${selectViews(sql)} where c.state = 'approved' and c.superseded_at is null order by c.video_id desc, c.start_frame`;
+  return rows.map(toView);
+}
+
+/** A live clip and the one before it in its video; null when the clip is gone. */
+export async function clipWithPrevious(sql: Sql, clipId: number): Promise<{ videoId: number; clip: LiveClip; previous: LiveClip | null } | null> {
+  const [row] = await sql<{ videoId: number }[]>`select video_id as "videoId" from clips where id = ${clipId} and superseded_at is null`;
+  if (row === undefined) return null;
+  const pair = await sql<LiveClip[]>`
+    select id, start_frame as "startFrame", end_frame as "endFrame", state, group_id as "groupId", version
+    from clips
+    where video_id = ${row.videoId} and superseded_at is null
+      and start_frame <= (select start_frame from clips where id = ${clipId})
+    order by start_frame desc limit 2`;
+  const [clip, previous] = pair;
+  return clip === undefined ? null : { videoId: row.videoId, clip, previous: previous ?? null };
+}
+
+/** Live clips by id, locked rows not needed: the caller holds the video's lock. */
+export async function liveClips(sql: Sql, clipIds: readonly number[]): Promise<LiveClip[]> {
+  return [
+    ...(await sql<LiveClip[]>`
+      select id, start_frame as "startFrame", end_frame as "endFrame", state, group_id as "groupId", version
+      from clips where id = any(${[...clipIds]}) and superseded_at is null order by start_frame`),
+  ];
+}
+
+/**
+ * Replaces clips by others over the same frames. A clip of `after` whose id is in `before` is
+ * changed in place; an id that is not live is brought back; one without an id is made.
+ * Every clip touched gets a new version, and its export is void unless its frames and approval stay.
+ * Gives the clips after, in source order, with their ids.
+ */
+export async function replaceClips(
+  tx: Transaction,
+  videoId: number,
+  before: readonly LiveClip[],
+  after: readonly ReviewClip[],
+  actorId: number | null,
+): Promise<LiveClip[]> {
+  // Out of the way first: the exclusion constraint looks at each statement.
+  await tx`update clips set superseded_at = now(), version = version + 1 where id = any(${before.map((clip) => clip.id)})`;
+  const result: LiveClip[] = [];
+  for (const clip of after) {
+    const decided = clip.state !== 'pending';
+    const rows =
+      clip.id === null
+        ? await tx<{ id: number; version: number }[]>`
+            insert into clips (video_id, start_frame, end_frame, state, group_id, decided_by, decided_at)
+            values (${videoId}, ${clip.startFrame}, ${clip.endFrame}, ${clip.state}, ${clip.groupId},
+                    ${decided ? actorId : null}, ${decided ? tx`now()` : null})
+            returning id, version`
+        : await tx<{ id: number; version: number }[]>`
+            update clips
+            set superseded_at = null,
+                export_state = case when ${clip.state} = 'approved' and state = 'approved'
+                  and start_frame = ${clip.startFrame} and end_frame = ${clip.endFrame} then export_state else 'none' end,
+                export_key = case when start_frame = ${clip.startFrame} and end_frame = ${clip.endFrame} then export_key end,
+                export_error = null,
+                start_frame = ${clip.startFrame}, end_frame = ${clip.endFrame}, state = ${clip.state}, group_id = ${clip.groupId},
+                decided_by = ${decided ? actorId : null}, decided_at = ${decided ? tx`now()` : null}
+            where id = ${clip.id} and video_id = ${videoId}
+            returning id, version`;
+    const row = rows[0];
+    if (row === undefined) throw new Error(`Clip ${clip.id} of video ${videoId} has no row to change.`);
+    result.push({ ...clip, id: row.id, version: row.version });
+  }
+  return result;
+}
+
+/** Makes the first clips of a video, one for each span. */
+export async function insertClips(tx: Transaction, videoId: number, spans: readonly FrameSpan[]): Promise<void> {
+  await tx`
+    insert into clips (video_id, start_frame, end_frame)
+    select ${videoId}, s, e from unnest(${spans.map((span) => span.startFrame)}::int[], ${spans.map((span) => span.endFrame)}::int[]) as t (s, e)`;
+}
+
+/** Whether a video has clips, live or superseded. */
+export async function hasClips(sql: Sql, videoId: number): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`select exists (select from clips where video_id = ${videoId}) as found`;
+  return row!.found;
+}
+
+/** What an export job needs to know of a clip. */
+export interface ExportRow {
+  readonly id: number;
+  readonly videoId: number;
+  readonly startFrame: number;
+  readonly endFrame: number;
+  readonly version: number;
+  readonly state: ClipState;
+  readonly exportState: ExportState;
+  readonly exportKey: string | null;
+  readonly isLive: boolean;
+}
+
+/** Clips for export and download, by id, also those that are no longer live. */
+export async function exportRows(sql: Sql, clipIds: readonly number[]): Promise<ExportRow[]> {
+  return [
+    ...(await sql<ExportRow[]>`
+      select id, video_id as "videoId", start_frame as "startFrame", end_frame as "endFrame", version, state,
+             export_state as "exportState", export_key as "exportKey", superseded_at is null as "isLive"
+      from clips where id = any(${[...clipIds]}) order by video_id, start_frame`),
+  ];
+}
+
+/** Sets how a clip's export stands, if the clip still has the version that is being exported. */
+export async function setExportState(
+  tx: Transaction,
+  clipId: number,
+  version: number,
+  to: { readonly state: ExportState; readonly key?: string; readonly bytes?: number; readonly error?: string },
+): Promise<boolean> {
+  const rows = await tx`
+    update clips set export_state = ${to.state}, export_key = coalesce(${to.key ?? null}, export_key),
+           export_bytes = coalesce(${to.bytes ?? null}, export_bytes), export_error = ${to.error ?? null}
+    where id = ${clipId} and version = ${version} and superseded_at is null and state = 'approved' returning id`;
+  return rows.length === 1;
+}
+
+/** Approved clips that no export has finished or failed: what the dispatcher makes sure has a job. */
+export async function strandedExports(sql: Sql): Promise<{ id: number; videoId: number; version: number }[]> {
+  return [
+    ...(await sql<{ id: number; videoId: number; version: number }[]>`
+      select id, video_id as "videoId", version from clips
+      where superseded_at is null and state = 'approved' and export_state in ('none', 'queued', 'exporting')
+        and decided_at < now() - interval '20 seconds' limit 500`),
+  ];
+}
+
+/** Tells a video's page which clips are gone and how those named now stand. */
+export async function publishClips(
+  tx: Transaction,
+  videoId: number,
+  change: { readonly cause: string; readonly removedClipIds: readonly number[]; readonly clipIds: readonly number[] },
+  actor: { readonly userId: number; readonly name: string } | null,
+): Promise<ClipView[]> {
+  const clips = await clipsById(tx, change.clipIds);
+  await publish(
+    tx,
+    videoTopic(videoId),
+    { type: 'clips-changed', payload: { videoId, cause: change.cause, actorName: actor?.name ?? null, removedClipIds: change.removedClipIds, clips } },
+    actor?.userId ?? null,
+  );
+  return clips;
+}

@@ -1,0 +1,61 @@
+import { STAGES, type StageName } from '#lib/jobs/stages.ts';
+import type { StageView } from '#lib/live/views.ts';
+import type { Sql } from '#lib/server/db.ts';
+
+/** The item of a stage: the video or clip that it works on, and the video that this belongs to. */
+export interface StageItem {
+  readonly itemId: number;
+  readonly videoId: number;
+}
+
+/** Latest progress of a running stage. */
+export interface StageProgress {
+  readonly percent: number | null;
+  readonly fps: number | null;
+  readonly etaMs: number | null;
+}
+
+/** Notes that a stage waits in its queue. */
+export async function markQueued(sql: Sql, stage: StageName, item: StageItem): Promise<void> {
+  await sql`
+    insert into stage_runs (item_kind, item_id, video_id, stage, state)
+    values (${STAGES[stage].item}, ${item.itemId}, ${item.videoId}, ${stage}, 'queued')
+    on conflict (item_kind, item_id, stage) do update
+      set state = 'queued', attempt = 0, percent = null, fps = null, eta_ms = null, error = null,
+          queued_at = now(), started_at = null, finished_at = null`;
+}
+
+/** Notes that an attempt (1, 2, …) has begun. Gives the stage as screens see it. */
+export async function markRunning(sql: Sql, stage: StageName, item: StageItem, attempt: number): Promise<StageView> {
+  await sql`
+    insert into stage_runs (item_kind, item_id, video_id, stage, state, attempt, started_at)
+    values (${STAGES[stage].item}, ${item.itemId}, ${item.videoId}, ${stage}, 'running', ${attempt}, now())
+    on conflict (item_kind, item_id, stage) do update
+      set state = 'running', attempt = ${attempt}, percent = null, fps = null, eta_ms = null, error = null,
+          started_at = now(), finished_at = null`;
+  return { ...item, stage, state: 'running', attempt, percent: null, fps: null, etaMs: null, error: null };
+}
+
+/** Stores a running stage's progress, so that a newcomer sees it too. */
+export async function recordProgress(sql: Sql, stage: StageName, item: StageItem, progress: StageProgress): Promise<void> {
+  await sql`
+    update stage_runs set percent = ${progress.percent}, fps = ${progress.fps}, eta_ms = ${progress.etaMs}
+    where item_kind = ${STAGES[stage].item} and item_id = ${item.itemId} and stage = ${stage} and state = 'running'`;
+}
+
+/** Notes that a stage is done, or that it failed for good with `error`. */
+export async function markFinished(sql: Sql, stage: StageName, item: StageItem, error: string | null): Promise<void> {
+  await sql`
+    update stage_runs
+    set state = ${error === null ? 'done' : 'failed'}, error = ${error}, finished_at = now(), eta_ms = null,
+        percent = case when ${error === null} then 100 else percent end
+    where item_kind = ${STAGES[stage].item} and item_id = ${item.itemId} and stage = ${stage}`;
+}
+
+/** The videos' own stages (not their clips'), by video, in the order in which they were queued. */
+export async function videoStages(sql: Sql, videoIds: readonly number[]): Promise<StageView[]> {
+  const rows = await sql<StageView[]>`
+    select video_id as "videoId", item_id as "itemId", stage, state, attempt, percent, fps, eta_ms as "etaMs", error
+    from stage_runs where item_kind = 'video' and video_id = any(${[...videoIds]}) order by queued_at, stage`;
+  return [...rows];
+}

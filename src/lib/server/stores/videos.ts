@@ -1,0 +1,134 @@
+import { publish } from '#lib/server/stores/outbox.ts';
+import { videoStages } from '#lib/server/stores/stage-runs.ts';
+import type { FrameRate } from '#lib/core/frame-rate.ts';
+import type { StageName } from '#lib/jobs/stages.ts';
+import { videoTopic } from '#lib/live/topics.ts';
+import type { ClipCounts, VideoState, VideoView } from '#lib/live/views.ts';
+import type { Sql, Transaction } from '#lib/server/db.ts';
+
+/** A video with the fields that the pipeline needs and no page shows. */
+export interface VideoRow {
+  readonly id: number;
+  readonly title: string;
+  readonly state: VideoState;
+  readonly failedStage: StageName | null;
+  readonly fileName: string;
+  readonly sourceUrl: string | null;
+  readonly sourceKey: string | null;
+  readonly proxyKey: string | null;
+  readonly masterKey: string | null;
+  readonly thumbnailKey: string | null;
+  readonly frameRateNum: number | null;
+  readonly frameRateDen: number | null;
+  readonly frameCount: number | null;
+  readonly scenes: DetectedScenes | null;
+}
+
+/** What scene detection found, with the parameters in force. */
+export interface DetectedScenes {
+  readonly frameCount: number;
+  readonly cuts: readonly { readonly frame: number; readonly kind: 'cut' | 'dissolve' | 'fade'; readonly score: number }[];
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** What the encode stage measured and made. */
+export interface EncodedVideo {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: FrameRate;
+  readonly frameCount: number;
+  readonly durationMs: number;
+  readonly hasAudio: boolean;
+  readonly proxyKey: string;
+  readonly masterKey: string;
+  readonly thumbnailKey: string;
+  readonly scenes: DetectedScenes | null;
+}
+
+/** Finds a video for the pipeline; null when it is gone. */
+export async function findVideo(sql: Sql, videoId: number): Promise<VideoRow | null> {
+  const [row] = await sql<VideoRow[]>`
+    select id, title, state, failed_stage as "failedStage", file_name as "fileName", source_url as "sourceUrl",
+           source_key as "sourceKey", proxy_key as "proxyKey", master_key as "masterKey", thumbnail_key as "thumbnailKey",
+           frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen", frame_count as "frameCount", scenes
+    from videos where id = ${videoId}`;
+  return row ?? null;
+}
+
+/** Locks a video's row until the transaction ends: whoever changes its cuts or state takes it first. */
+export async function lockVideo(tx: Transaction, videoId: number): Promise<VideoRow | null> {
+  await tx`select from videos where id = ${videoId} for update`;
+  return findVideo(tx, videoId);
+}
+
+/** Moves a video to a state that is not a failure. */
+export async function setVideoState(tx: Transaction, videoId: number, state: Exclude<VideoState, 'failed'>): Promise<void> {
+  await tx`update videos set state = ${state}, failed_stage = null, error = null, updated_at = now() where id = ${videoId}`;
+}
+
+/** Marks a video as failed in a stage, with a reason that a person can read. */
+export async function setVideoFailed(tx: Transaction, videoId: number, stage: StageName, reason: string): Promise<void> {
+  await tx`update videos set state = 'failed', failed_stage = ${stage}, error = ${reason}, updated_at = now() where id = ${videoId}`;
+}
+
+/** Stores what encoding made; the video is then `encoded`. */
+export async function setVideoEncoded(tx: Transaction, videoId: number, encoded: EncodedVideo): Promise<void> {
+  await tx`
+    update videos
+    set state = 'encoded', failed_stage = null, error = null, updated_at = now(),
+        width = ${encoded.width}, height = ${encoded.height},
+        frame_rate_num = ${encoded.frameRate.num}, frame_rate_den = ${encoded.frameRate.den},
+        frame_count = ${encoded.frameCount}, duration_ms = ${encoded.durationMs}, has_audio = ${encoded.hasAudio},
+        proxy_key = ${encoded.proxyKey}, master_key = ${encoded.masterKey}, thumbnail_key = ${encoded.thumbnailKey},
+        scenes = ${encoded.scenes === null ? null : tx.json(encoded.scenes as never)}
+    where id = ${videoId}`;
+}
+
+/** Deletes a video and all rows that belong to it. */
+export async function deleteVideo(tx: Transaction, videoId: number): Promise<void> {
+  await tx`delete from videos where id = ${videoId}`;
+  await tx`delete from events where topic = ${videoTopic(videoId)} and type <> 'video-removed'`;
+}
+
+/** Videos whose state calls for a stage: what the dispatcher makes sure has a job. */
+export async function unfinishedVideos(sql: Sql): Promise<{ id: number; state: VideoState }[]> {
+  return [
+    ...(await sql<{ id: number; state: VideoState }[]>`
+      select id, state from videos where state not in ('ready', 'failed') and updated_at < now() - interval '20 seconds'`),
+  ];
+}
+
+/** Videos as the library shows them, newest first; all of them, or those named. */
+export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promise<VideoView[]> {
+  const rows = await sql<(Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & { num: number | null; den: number | null } & ClipCounts)[]>`
+    select v.id, v.title, v.file_name as "fileName", v.source_url as "sourceUrl", v.state, v.failed_stage as "failedStage",
+           v.error, v.width, v.height, v.frame_rate_num as num, v.frame_rate_den as den, v.frame_count as "frameCount",
+           v.duration_ms as "durationMs", v.thumbnail_key is not null as "hasThumbnail",
+           to_char(v.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "createdAt",
+           coalesce(c.pending, 0)::int as pending, coalesce(c.approved, 0)::int as approved,
+           coalesce(c.skipped, 0)::int as skipped, coalesce(c.archived, 0)::int as archived
+    from videos v
+    left join lateral (
+      select count(*) filter (where state = 'pending') as pending, count(*) filter (where state = 'approved') as approved,
+             count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'archived') as archived
+      from clips where video_id = v.id and superseded_at is null
+    ) c on true
+    ${videoIds === undefined ? sql`` : sql`where v.id = any(${[...videoIds]})`}
+    order by v.id desc`;
+  const stages = await videoStages(sql, rows.map((row) => row.id));
+  return rows.map(({ num, den, pending, approved, skipped, archived, ...row }) => ({
+    ...row,
+    frameRate: num !== null && den !== null ? { num, den } : null,
+    clipCounts: { pending, approved, skipped, archived },
+    stages: stages.filter((stage) => stage.videoId === row.id),
+  }));
+}
+
+/** Tells the library and the video's own page how the video now stands. */
+export async function publishVideo(tx: Transaction, videoId: number, actorId: number | null): Promise<void> {
+  const [video] = await videoViews(tx, [videoId]);
+  if (video === undefined) return;
+  for (const topic of ['library', videoTopic(videoId)] as const) {
+    await publish(tx, topic, { type: 'video-changed', payload: { video } }, actorId);
+  }
+}
