@@ -96,7 +96,8 @@ export async function replaceClips(
                 export_key = case when start_frame = ${clip.startFrame} and end_frame = ${clip.endFrame} then export_key end,
                 export_error = null,
                 start_frame = ${clip.startFrame}, end_frame = ${clip.endFrame}, state = ${clip.state}, group_id = ${clip.groupId},
-                decided_by = ${decided ? actorId : null}, decided_at = ${decided ? tx`now()` : null}
+                decided_by = case when state = ${clip.state} then decided_by when ${decided} then ${actorId}::int end,
+                decided_at = case when state = ${clip.state} then decided_at when ${decided} then now() end
             where id = ${clip.id} and video_id = ${videoId}
             returning id, version`;
     const row = rows[0];

@@ -32,3 +32,11 @@ export async function eventsAfter(sql: Sql, topic: Topic, afterSeq: number, limi
     from events where topic = ${topic} and seq > ${afterSeq} order by seq limit ${limit}`;
   return [...rows];
 }
+
+/** A topic's latest events, newest first: the log of what happened. */
+export async function latestEvents(sql: Sql, topic: Topic, limit: number): Promise<LiveEvent[]> {
+  const rows = await sql<LiveEvent[]>`
+    select topic, seq, type, payload, actor_id as "actorId", to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
+    from events where topic = ${topic} order by seq desc limit ${limit}`;
+  return [...rows];
+}

@@ -1,0 +1,29 @@
+import type { StageName } from '#lib/jobs/stages.ts';
+import type { VideoState } from '#lib/live/views.ts';
+import type { Database } from '#lib/server/db.ts';
+import { enqueueStage } from '#lib/server/enqueue.ts';
+import { strandedExports } from '#lib/server/stores/clips.ts';
+import { unfinishedVideos } from '#lib/server/stores/videos.ts';
+
+/** The stage that a video in this state waits for. */
+const STAGE_FOR: Partial<Record<VideoState, StageName>> = {
+  downloading: 'download',
+  downloaded: 'encode',
+  encoding: 'encode',
+  encoded: 'detect-scenes',
+  detecting: 'detect-scenes',
+};
+
+/**
+ * Makes sure that everything on its way has a job: what a lost job has stranded goes on.
+ * Harmless to run often and on several nodes: a job that is there is not doubled.
+ */
+export async function dispatch(sql: Database): Promise<void> {
+  for (const { id, state } of await unfinishedVideos(sql)) {
+    const stage = STAGE_FOR[state];
+    if (stage !== undefined) await sql.begin((tx) => enqueueStage(tx, stage, { itemId: id, videoId: id }));
+  }
+  for (const { id, videoId, version } of await strandedExports(sql)) {
+    await sql.begin((tx) => enqueueStage(tx, 'export', { itemId: id, videoId }, { revision: `v${version}` }));
+  }
+}

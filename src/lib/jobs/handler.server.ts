@@ -1,0 +1,29 @@
+import type { StageName } from '#lib/jobs/stages.ts';
+import type { Database, Transaction } from '#lib/server/db.ts';
+import type { StageItem, StageProgress } from '#lib/server/stores/stage-runs.ts';
+
+/** What a stage's handler gets. It may run twice and be killed anywhere. */
+export interface StageContext extends StageItem {
+  readonly sql: Database;
+  /** Aborted when the job is cancelled, has expired, or the worker stops. */
+  readonly signal: AbortSignal;
+  /** Latest value wins; throttled here, so call it as often as you like. */
+  readonly report: (progress: StageProgress) => void;
+}
+
+/**
+ * A stage: `run` does the work outside any transaction and gives what to `commit` in one, or null
+ * when there is nothing (left) to do. `fail` writes down a failure for good.
+ */
+export interface StageHandler {
+  readonly run: (context: StageContext) => Promise<((tx: Transaction) => Promise<void>) | null>;
+  readonly fail: (tx: Transaction, item: StageItem, reason: string) => Promise<void>;
+}
+
+/** A failure that trying again can't mend; its message is shown to people. */
+export class StageRefused extends Error {
+  override readonly name = 'StageRefused';
+}
+
+/** All stages' handlers: a missing one does not compile. */
+export type StageHandlers = Readonly<Record<StageName, StageHandler>>;

@@ -1,0 +1,44 @@
+import type { FrameSpan } from '#lib/core/cuts.ts';
+
+/** Where playback files of clips lie; swept when nobody asks for them. */
+export const TEMP_CLIP_PREFIX = 'temp/';
+
+/** The original as it was uploaded or downloaded. `extension` without the dot. */
+export function originalKey(videoId: number, extension: string): string {
+  return `originals/${videoId}/source.${extension}`;
+}
+
+/** The review proxy of one encode; `revision` names the run that made it. */
+export function proxyKey(videoId: number, revision: string): string {
+  return `proxies/${videoId}/${revision}/proxy.mp4`;
+}
+
+/** The archival master of one encode. */
+export function masterKey(videoId: number, revision: string): string {
+  return `masters/${videoId}/${revision}/master.mp4`;
+}
+
+/** The poster frame of one encode. */
+export function thumbnailKey(videoId: number, revision: string): string {
+  return `thumbnails/${videoId}/${revision}/poster.jpg`;
+}
+
+/** An exported clip. A clip with other frames has another key, so nothing shown is overwritten. */
+export function clipKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }): string {
+  return `clips/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}.mp4`;
+}
+
+/** A still of a clip; `index` counts from 0. */
+export function keyframeKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }, index: number): string {
+  return `keyframes/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}/${index}.jpg`;
+}
+
+/** A clip's playback file, named by its frames: a moved cut asks for another file. */
+export function tempClipKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }): string {
+  return `${TEMP_CLIP_PREFIX}${clip.videoId}/clip_${clip.id}_${clip.startFrame}-${clip.endFrame}.mp4`;
+}
+
+/** All places where files of a video lie, for its removal. */
+export function videoPrefixes(videoId: number): string[] {
+  return ['originals', 'proxies', 'masters', 'thumbnails', 'clips', 'keyframes', 'temp'].map((room) => `${room}/${videoId}/`);
+}
