@@ -1,0 +1,13 @@
+import { error, redirect } from '@sveltejs/kit';
+import { requireUser } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import { clipDownloadUrl } from '#lib/server/features/download-files.ts';
+import type { RequestHandler } from './$types';
+
+/** Leads to the signed URL that downloads an exported clip. */
+export const GET: RequestHandler = async (event) => {
+  requireUser(event);
+  const url = await clipDownloadUrl(db(), Number(event.params.clipId) || 0);
+  if (url === null) error(404, 'This clip is not exported (yet).');
+  redirect(302, url);
+};

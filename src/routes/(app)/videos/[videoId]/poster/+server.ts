@@ -1,0 +1,13 @@
+import { error, redirect } from '@sveltejs/kit';
+import { requireUser } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import { videoFileUrl } from '#lib/server/features/download-files.ts';
+import type { RequestHandler } from './$types';
+
+/** Leads to the signed URL of the poster frame. */
+export const GET: RequestHandler = async (event) => {
+  requireUser(event);
+  const url = await videoFileUrl(db(), Number(event.params.videoId) || 0, 'poster');
+  if (url === null) error(404, 'This video has no poster frame yet.');
+  redirect(302, url);
+};
