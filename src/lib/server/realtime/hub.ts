@@ -1,0 +1,222 @@
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { Server } from 'socket.io';
+import * as v from 'valibot';
+import type { Database } from '#lib/server/db.ts';
+import { log } from '#lib/server/log.ts';
+import type { Commands } from '#lib/server/realtime/commands.ts';
+import type { ListenerSink, TopicSource } from '#lib/server/realtime/listener.ts';
+import { RateLimit } from '#lib/server/realtime/rate-limit.ts';
+import { Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
+import { PlaybackSchema, ReviewCommandSchema, SubscribeSchema, UndoSchema } from '#lib/live/commands.ts';
+import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
+import { isTopic } from '#lib/live/topics.ts';
+
+/** Who may come in, and who may stay; see `authenticate.ts`. */
+export interface Door {
+  /** The person behind a Cookie header, or null. */
+  authenticateHandshake(cookieHeader: string | undefined): Promise<SocketUser | null>;
+  /** Whether a log-in session still holds. */
+  stillValid(sessionId: string): Promise<boolean>;
+}
+
+/** What the hub is wired to. `recheckMs` is how often sessions of open sockets are looked at. */
+export interface HubOptions {
+  readonly httpServer: HttpServer;
+  readonly origin: string;
+  readonly sql: Database;
+  readonly source: TopicSource;
+  readonly door: Door;
+  readonly commands: Commands;
+  readonly recheckMs?: number;
+}
+
+const MAX_MESSAGE_BYTES = 64 * 1024;
+const COMMANDS_PER_SECOND = 30;
+const COMMANDS_BURST = 60;
+
+type Refused = { readonly kind: 'refused'; readonly message: string };
+
+/** The Socket.IO end of a web node: lets people in, answers their commands, passes events on. */
+export class Hub implements ListenerSink {
+  readonly #io: LiveServer;
+  readonly #rooms: Rooms;
+  readonly #door: Door;
+  readonly #commands: Commands;
+  readonly #rateLimit = new RateLimit(COMMANDS_PER_SECOND, COMMANDS_BURST);
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #timer: NodeJS.Timeout;
+  #isClosing = false;
+  #log = log.child({ part: 'hub' });
+
+  /** Attaches Socket.IO to the HTTP server, which must have its request handler already. */
+  constructor(options: HubOptions) {
+    this.#door = options.door;
+    this.#commands = options.commands;
+    this.#io = new Server(options.httpServer, {
+      path: '/socket.io',
+      transports: ['websocket'],
+      serveClient: false,
+      maxHttpBufferSize: MAX_MESSAGE_BYTES,
+      pingInterval: 10_000,
+      pingTimeout: 10_000,
+      connectTimeout: 10_000,
+      allowRequest: (request, callback) => {
+        callback(null, !this.#isClosing && isAllowedOrigin(request, options.origin));
+      },
+    });
+    this.#rooms = new Rooms(this.#io, options.sql, options.source);
+    this.#io.use((socket, next) => {
+      this.#door.authenticateHandshake(socket.handshake.headers.cookie).then(
+        (user) => {
+          if (user === null) return next(new Error('signed-out'));
+          socket.data.user = user;
+          next();
+        },
+        (error: unknown) => {
+          this.#log.error({ err: error }, 'a socket could not be authenticated');
+          next(new Error('unavailable'));
+        },
+      );
+    });
+    this.#io.on('connection', (socket) => this.#welcome(socket));
+    this.#timer = setInterval(() => void this.#recheckAll(), options.recheckMs ?? 60_000);
+    this.#timer.unref();
+  }
+
+  onEvent(event: LiveEvent): void {
+    this.#rooms.sendEvent(event);
+  }
+
+  onSignal(signal: LiveSignal): void {
+    if (isTopic(signal.topic)) this.#rooms.sendSignal(signal);
+  }
+
+  onAccountChanged(userId: number | null): void {
+    for (const socket of this.#io.sockets.sockets.values()) {
+      if (userId === null || socket.data.user.userId === userId) void this.#readmit(socket);
+    }
+  }
+
+  /** The number of open sockets. */
+  get socketCount(): number {
+    return this.#io.sockets.sockets.size;
+  }
+
+  /** Lets commands under way finish, at most `graceMs`, then closes the sockets and the HTTP server. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    clearInterval(this.#timer);
+    const grace = new Promise((resolve) => setTimeout(resolve, graceMs).unref());
+    await Promise.race([Promise.allSettled([...this.#underWay]), grace]);
+    await this.#io.close();
+  }
+
+  #welcome(socket: LiveServerSocket): void {
+    const on = socket.on.bind(socket) as unknown as (name: string, handle: (...args: unknown[]) => void) => void;
+    const answer = <Schema extends v.GenericSchema, Reply>(
+      name: string,
+      schema: Schema,
+      run: (request: v.InferOutput<Schema>, reply: (answer: Reply | Refused) => void) => Promise<Reply | Refused | undefined>,
+    ) => {
+      on(name, (request, acknowledge) => {
+        if (typeof acknowledge !== 'function') return;
+        const reply = (message: Reply | Refused) => void acknowledge(message);
+        const work = this.#answer(socket, name, schema, request, run, reply);
+        this.#underWay.add(work);
+        void work.finally(() => this.#underWay.delete(work));
+      });
+    };
+    answer('subscribe', SubscribeSchema, async (request, reply) => {
+      if (!isTopic(request.topic)) return { kind: 'refused', message: 'There is no such topic to follow.' };
+      await this.#rooms.subscribe(socket, request.topic, request.afterSeq, reply);
+      return undefined;
+    });
+    answer('review', ReviewCommandSchema, (request) => this.#commands.review(socket.data.user, request));
+    answer('undo', UndoSchema, (request) => this.#commands.undo(socket.data.user, request));
+    answer('playback', PlaybackSchema, (request) => this.#commands.playback(socket.data.user, request));
+    on('unsubscribe', (topic) => {
+      if (typeof topic === 'string' && isTopic(topic)) this.#rooms.unsubscribe(socket, topic);
+    });
+    socket.on('disconnect', () => this.#rooms.leave(socket));
+  }
+
+  /** Bounds, parses and runs one message; whatever happens, it is answered. */
+  async #answer<Schema extends v.GenericSchema, Reply>(
+    socket: LiveServerSocket,
+    name: string,
+    schema: Schema,
+    request: unknown,
+    run: (request: v.InferOutput<Schema>, reply: (answer: Reply | Refused) => void) => Promise<Reply | Refused | undefined>,
+    reply: (answer: Reply | Refused) => void,
+  ): Promise<void> {
+    const { userId } = socket.data.user;
+    if (this.#isClosing) return;
+    if (!this.#rateLimit.take(userId, Date.now())) {
+      reply({ kind: 'refused', message: 'That was too fast: wait a moment and try again.' });
+      return;
+    }
+    const parsed = v.safeParse(schema, request);
+    if (!parsed.success) {
+      const [issue] = parsed.issues;
+      const where = v.getDotPath(issue);
+      reply({ kind: 'refused', message: `The server does not understand this message${where === null ? '' : ` (${where})`}: reload the page.` });
+      return;
+    }
+    try {
+      const result = await run(parsed.output, reply);
+      if (result !== undefined) reply(result);
+    } catch (error) {
+      this.#log.error({ err: error, userId, command: name }, 'a command failed');
+      reply({ kind: 'refused', message: 'Something broke on the server, and nothing was changed. Try again.' });
+    }
+  }
+
+  /** Looks again at who sits behind a socket: takes over a new role, or shows them out. */
+  async #readmit(socket: LiveServerSocket): Promise<void> {
+    try {
+      const user = await this.#door.authenticateHandshake(socket.handshake.headers.cookie);
+      if (user === null) this.#showOut(socket);
+      else socket.data.user = user;
+    } catch (error) {
+      this.#log.error({ err: error }, 'a socket could not be checked again');
+    }
+  }
+
+  async #recheckAll(): Promise<void> {
+    this.#rateLimit.prune(Date.now());
+    const verdicts = new Map<string, boolean>();
+    for (const socket of [...this.#io.sockets.sockets.values()]) {
+      const { sessionId } = socket.data.user;
+      try {
+        const isValid = verdicts.get(sessionId) ?? (await this.#door.stillValid(sessionId));
+        verdicts.set(sessionId, isValid);
+        if (!isValid) this.#showOut(socket);
+      } catch (error) {
+        this.#log.error({ err: error }, 'sessions of open sockets could not be checked');
+        return;
+      }
+    }
+  }
+
+  #showOut(socket: LiveServerSocket): void {
+    this.#rooms.leave(socket);
+    socket.emit('signed-out');
+    socket.disconnect(true);
+  }
+}
+
+/**
+ * Browsers name the page's origin when they open a WebSocket and send cookies along whichever
+ * page it is; only our own pages are let in. What sends no Origin is no browser and has no
+ * cookies but its own.
+ */
+function isAllowedOrigin(request: IncomingMessage, ownOrigin: string): boolean {
+  const { origin, host } = request.headers;
+  if (origin === undefined) return true;
+  try {
+    const from = new URL(origin);
+    return from.origin === new URL(ownOrigin).origin || from.host === host;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,208 @@
+import type { Server, Socket } from 'socket.io';
+import type { Database } from '#lib/server/db.ts';
+import { log } from '#lib/server/log.ts';
+import { eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
+import type { TopicSource } from '#lib/server/realtime/listener.ts';
+import type { ClientToServerEvents, ServerToClientEvents, SubscribeReply } from '#lib/live/commands.ts';
+import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
+import type { Topic } from '#lib/live/topics.ts';
+import type { Role } from '#lib/live/views.ts';
+
+/** Who sits behind a socket. */
+export interface SocketUser {
+  readonly userId: number;
+  readonly name: string;
+  readonly role: Role;
+  readonly sessionId: string;
+}
+
+/** The hub's Socket.IO server. */
+export type LiveServer = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, { user: SocketUser }>;
+/** One of its sockets. */
+export type LiveServerSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, { user: SocketUser }>;
+
+/** A client further behind than this many events loads its page again instead. */
+export const MAX_CATCH_UP = 500;
+const MAX_TOPICS_PER_SOCKET = 20;
+const MAX_BUFFERED_BYTES = 1_000_000;
+const MAX_BUFFERED_PACKETS = 500;
+
+interface Subscription {
+  readonly socket: LiveServerSocket;
+  readonly topic: Topic;
+  /** Events that came during the catch-up; null once it is over. */
+  buffer: LiveEvent[] | null;
+  /** The last event that this socket has been sent. */
+  lastSeq: number;
+  isEnded: boolean;
+}
+
+/**
+ * Which socket follows which topic. A new subscription first takes part beside the room: what
+ * comes is buffered while the outbox is read, and then filtered until the listener has passed
+ * what the outbox gave. Only then it joins the room, where one encoding serves all.
+ */
+export class Rooms {
+  readonly #io: LiveServer;
+  readonly #sql: Database;
+  readonly #source: TopicSource;
+  readonly #subscriptions = new Map<LiveServerSocket, Map<Topic, Subscription>>();
+  readonly #settling = new Map<Topic, Set<Subscription>>();
+  /** Subscriptions whose catch-up is over: these hold a count at the source. */
+  readonly #caughtUp = new Set<Subscription>();
+
+  constructor(io: LiveServer, sql: Database, source: TopicSource) {
+    this.#io = io;
+    this.#sql = sql;
+    this.#source = source;
+  }
+
+  /** Subscribes a socket, replacing its earlier subscription to the topic; answers before the first event. */
+  async subscribe(
+    socket: LiveServerSocket,
+    topic: Topic,
+    afterSeq: number,
+    reply: (answer: SubscribeReply) => void,
+  ): Promise<void> {
+    this.unsubscribe(socket, topic);
+    const own = this.#subscriptions.get(socket) ?? new Map<Topic, Subscription>();
+    if (own.size >= MAX_TOPICS_PER_SOCKET) {
+      reply({ kind: 'refused', message: `One page can follow at most ${MAX_TOPICS_PER_SOCKET} topics.` });
+      return;
+    }
+    const subscription: Subscription = { socket, topic, buffer: [], lastSeq: afterSeq, isEnded: false };
+    own.set(topic, subscription);
+    this.#subscriptions.set(socket, own);
+    this.#settlingOf(topic).add(subscription);
+    try {
+      await this.#source.follow(topic);
+    } catch (error) {
+      this.#forget(subscription);
+      throw error;
+    }
+    // Ended while it waited: the follower counted in just now is counted out again.
+    if (subscription.isEnded) {
+      this.#source.unfollow(topic);
+      reply({ kind: 'ok', missed: [] });
+      return;
+    }
+    let missed: LiveEvent[];
+    let isAhead = false;
+    try {
+      missed = await eventsAfter(this.#sql, topic, afterSeq, MAX_CATCH_UP + 1);
+      // A number that the topic has not reached comes from another life of the database.
+      isAhead = missed.length === 0 && afterSeq > (await latestSeq(this.#sql, topic));
+    } catch (error) {
+      this.#endFollowed(subscription);
+      throw error;
+    }
+    if (missed.length > MAX_CATCH_UP || isAhead) {
+      this.#endFollowed(subscription);
+      reply({ kind: 'reset' });
+      return;
+    }
+    reply({ kind: 'ok', missed });
+    if (subscription.isEnded) {
+      this.#source.unfollow(topic);
+      return;
+    }
+    const buffered = subscription.buffer ?? [];
+    subscription.buffer = null;
+    subscription.lastSeq = missed.at(-1)?.seq ?? afterSeq;
+    this.#caughtUp.add(subscription);
+    for (const event of buffered) this.#sendBeside(subscription, event);
+    this.#settle(subscription);
+  }
+
+  /** Ends a socket's subscription to a topic, if it has one. */
+  unsubscribe(socket: LiveServerSocket, topic: Topic): void {
+    const subscription = this.#subscriptions.get(socket)?.get(topic);
+    if (subscription === undefined) return;
+    this.#forget(subscription);
+    if (this.#caughtUp.delete(subscription)) this.#source.unfollow(topic);
+    void socket.leave(topic);
+  }
+
+  /** Ends all subscriptions of a socket. */
+  leave(socket: LiveServerSocket): void {
+    for (const topic of [...(this.#subscriptions.get(socket)?.keys() ?? [])]) this.unsubscribe(socket, topic);
+  }
+
+  /** Sends an event to all who follow its topic. */
+  sendEvent(event: LiveEvent): void {
+    for (const id of this.#io.sockets.adapter.rooms.get(event.topic) ?? []) {
+      const socket = this.#io.sockets.sockets.get(id);
+      if (socket !== undefined && isTooSlow(socket)) this.#drop(socket);
+    }
+    this.#io.to(event.topic).emit('event', event);
+    for (const subscription of [...(this.#settling.get(event.topic) ?? [])]) {
+      if (subscription.buffer !== null) {
+        subscription.buffer.push(event);
+      } else {
+        this.#sendBeside(subscription, event);
+        this.#settle(subscription);
+      }
+    }
+  }
+
+  /** Sends a signal to all who follow its topic and can take it at once. */
+  sendSignal(signal: LiveSignal): void {
+    this.#io.to(signal.topic).volatile.emit('signal', signal);
+  }
+
+  #settlingOf(topic: Topic): Set<Subscription> {
+    const settling = this.#settling.get(topic) ?? new Set();
+    this.#settling.set(topic, settling);
+    return settling;
+  }
+
+  #sendBeside(subscription: Subscription, event: LiveEvent): void {
+    if (event.seq <= subscription.lastSeq) return;
+    subscription.lastSeq = event.seq;
+    subscription.socket.emit('event', event);
+  }
+
+  #settle(subscription: Subscription): void {
+    if (this.#source.lastSeq(subscription.topic) < subscription.lastSeq) return;
+    this.#unsettle(subscription);
+    void subscription.socket.join(subscription.topic);
+  }
+
+  #unsettle(subscription: Subscription): void {
+    const settling = this.#settling.get(subscription.topic);
+    settling?.delete(subscription);
+    if (settling?.size === 0) this.#settling.delete(subscription.topic);
+  }
+
+  #forget(subscription: Subscription): void {
+    subscription.isEnded = true;
+    this.#unsettle(subscription);
+    const own = this.#subscriptions.get(subscription.socket);
+    if (own?.get(subscription.topic) === subscription) own.delete(subscription.topic);
+    if (own?.size === 0) this.#subscriptions.delete(subscription.socket);
+  }
+
+  #endFollowed(subscription: Subscription): void {
+    this.#forget(subscription);
+    this.#source.unfollow(subscription.topic);
+  }
+
+  /** Cuts off a socket that doesn't read; it comes back and catches up, or is told to reset. */
+  #drop(socket: LiveServerSocket): void {
+    log.warn({ part: 'hub', userId: socket.data.user.userId }, 'a socket reads too slowly and is cut off');
+    this.leave(socket);
+    socket.conn.close(true);
+    webSocketOf(socket)?.terminate?.();
+  }
+}
+
+function isTooSlow(socket: LiveServerSocket): boolean {
+  return (
+    socket.conn.writeBuffer.length > MAX_BUFFERED_PACKETS ||
+    (webSocketOf(socket)?.bufferedAmount ?? 0) > MAX_BUFFERED_BYTES
+  );
+}
+
+function webSocketOf(socket: LiveServerSocket): { bufferedAmount?: number; terminate?: () => void } | undefined {
+  return (socket.conn.transport as unknown as { socket?: { bufferedAmount?: number; terminate?: () => void } }).socket;
+}
