@@ -132,3 +132,9 @@ export async function publishVideo(tx: Transaction, videoId: number, actorId: nu
     await publish(tx, topic, { type: 'video-changed', payload: { video } }, actorId);
   }
 }
+
+/** Whether the library holds any video. */
+export async function hasVideos(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`select exists (select from videos) as found`;
+  return row!.found;
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { Handle, HandleServerError } from '@sveltejs/kit';
+import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
+import { sessionCookie, validateSession } from '#lib/server/auth/lucia.ts';
+import { db } from '#lib/server/db.ts';
+import { log } from '#lib/server/log.ts';
+
+const REQUEST_ID_HEADER = 'x-request-id';
+
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  // Paths can hold one-time tokens: they go to no other site.
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+} as const;
+
+/** Gives each request an id and its person, guards the pages behind the log-in, sets security headers. */
+export const handle: Handle = async ({ event, resolve }) => {
+  event.locals.requestId = requestIdOf(event.request);
+  event.locals.user = null;
+  event.locals.session = null;
+  const routeId = event.route.id ?? '';
+  // The health probes must answer without a database.
+  if (!routeId.startsWith('/health')) {
+    const valid = await validateSession(db(), event.request.headers.get('cookie'));
+    event.locals.user = valid?.user ?? null;
+    event.locals.session = valid?.session ?? null;
+    if (valid?.session.isFresh) writeSessionCookie(event, valid.session.id);
+    if (valid === null && event.cookies.get(sessionCookie(null).name) !== undefined) writeSessionCookie(event, null);
+  }
+  // Here and not in the layout alone: a layout's load runs beside the page's, and not before actions.
+  if (routeId.startsWith('/(app)')) requireUser(event);
+  return withHeaders(await resolve(event), event.locals.requestId, event.locals.user !== null);
+};
+
+/** Logs what nobody expected, once, and shows the id by which it can be found. */
+export const handleError: HandleServerError = ({ error, event, status, message }) => {
+  const { requestId } = event.locals;
+  if (status === 404) return { message: 'There is no such page.', requestId };
+  // The route and not the path, which can hold a one-time token.
+  const fields = { requestId, routeId: event.route.id, method: event.request.method, status, userId: event.locals.user?.id };
+  if (status < 500) log.warn({ ...fields, reason: message }, 'request refused');
+  else log.error({ ...fields, err: error }, 'request failed');
+  return { message: status < 500 ? message : 'Something went wrong on our side. Try again in a moment.', requestId };
+};
+
+function requestIdOf(request: Request): string {
+  const given = request.headers.get(REQUEST_ID_HEADER);
+  return given !== null && /^[\w-]{8,64}$/.test(given) ? given : randomUUID();
+}
+
+function withHeaders(response: Response, requestId: string, isPersonal: boolean): Response {
+  // A response that came from `fetch` or `Response.redirect` has headers that can't be set: copy it.
+  const answer = isWritable(response) ? response : new Response(response.body, response);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  }
+  answer.headers.set(REQUEST_ID_HEADER, requestId);
+  // What one person sees must not come out of a cache for the next one at this browser.
+  if (isPersonal && !answer.headers.has('cache-control')) answer.headers.set('cache-control', 'private, no-cache');
+  return answer;
+}
+
+function isWritable(response: Response): boolean {
+  try {
+    response.headers.delete('x-heaters-probe');
+    return true;
+  } catch {
+    return false;
+  }
+}

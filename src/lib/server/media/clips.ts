@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { spanLength, type FrameSpan } from '#lib/core/cuts.ts';
+import type { FrameRate } from '#lib/core/frame-rate.ts';
+import { config } from '#lib/server/config.ts';
+import { runFfmpeg } from '#lib/server/media/ffmpeg.ts';
+import { measureVideo } from '#lib/server/media/probe.ts';
+import { clipInputOptions, clipOutputOptions } from '#lib/server/media/recipes.ts';
+import { objectStore } from '#lib/server/storage/object-store.ts';
+
+/** A stretch of a proxy in the object store. */
+export interface ProxySpan {
+  readonly proxyKey: string;
+  readonly frameRate: FrameRate;
+  readonly span: FrameSpan;
+  readonly signal: AbortSignal;
+}
+
+/** Stream-copies a stretch of a proxy to the object `key`, after counting its frames. Gives its size. */
+export async function publishClipFile({ proxyKey, frameRate, span, signal, key }: ProxySpan & { readonly key: string }): Promise<number> {
+  return inWorkFolder(async (workDir) => {
+    const outPath = path.join(workDir, 'clip.mp4');
+    await runFfmpeg({
+      inputs: [{ path: await objectStore().localPath(proxyKey), options: clipInputOptions(span, frameRate) }],
+      outputs: [{ path: outPath, options: clipOutputOptions(span, frameRate) }],
+      signal,
+    });
+    const { frameCount } = await measureVideo(outPath);
+    if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
+    await objectStore().publish(key, outPath);
+    return (await objectStore().stat(key))?.sizeBytes ?? 0;
+  });
+}
+
+/** Stores stills of a stretch, evenly spread inside it, one for each key. */
+export async function publishKeyframes({ proxyKey, frameRate, span, signal, keys }: ProxySpan & { readonly keys: readonly string[] }): Promise<void> {
+  await inWorkFolder(async (workDir) => {
+    const proxyPath = await objectStore().localPath(proxyKey);
+    for (const [index, key] of keys.entries()) {
+      const frame = span.startFrame + Math.floor((spanLength(span) * (index + 1)) / (keys.length + 1));
+      const outPath = path.join(workDir, `${index}.jpg`);
+      await runFfmpeg({
+        inputs: [{ path: proxyPath, options: ['-ss', ((frame * frameRate.den) / frameRate.num).toFixed(6)] }],
+        outputs: [{ path: outPath, options: ['-frames:v', '1', '-q:v', '2', '-an'] }],
+        signal,
+      });
+      await objectStore().publish(key, outPath);
+    }
+  });
+}
+
+/** Gives `use` an empty folder that is gone afterwards, on the same disk as the object store. */
+export async function inWorkFolder<T>(use: (workDir: string) => Promise<T>): Promise<T> {
+  const workDir = path.join(config().dataDir, 'work', randomUUID());
+  await mkdir(workDir, { recursive: true });
+  try {
+    return await use(workDir);
+  } finally {
+    await rm(workDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,175 @@
+import { execFile } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { framesPerSecond, framesToDurationMs, type FrameRate } from '#lib/core/frame-rate.ts';
+import { FfmpegError, runFfmpeg } from '#lib/server/media/ffmpeg.ts';
+import { measureVideo, probeSource } from '#lib/server/media/probe.ts';
+import { detectScenesInFrames, type Scenes } from '#lib/server/media/python.ts';
+import { analysisFilter, analysisOptions, encodeFilters, masterOptions, proxyOptions } from '#lib/server/media/recipes.ts';
+
+/** How far a run is. */
+export interface EncodeProgress {
+  readonly percent: number | null;
+  readonly fps: number | null;
+  readonly etaMs: number | null;
+}
+
+/** What one encode made and measured; the files lie in the work folder. */
+export interface EncodeResult {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: FrameRate;
+  readonly frameCount: number;
+  readonly durationMs: number;
+  readonly hasAudio: boolean;
+  readonly scenes: Scenes;
+  readonly proxyPath: string;
+  readonly masterPath: string;
+  readonly posterPath: string;
+}
+
+/** Thrown for a source that no further attempt can encode; the message is for people. */
+export class SourceRefused extends Error {
+  override readonly name = 'SourceRefused';
+}
+
+const MAX_AUDIO_OFFSET_SECONDS = 0.04;
+
+/**
+ * Makes proxy, master, poster and scenes from a source in one decode, and checks what it made:
+ * equal frame counts in all three, and sound that starts with the picture within 40 ms.
+ */
+export async function encodeSource(
+  sourcePath: string,
+  workDir: string,
+  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: EncodeProgress) => void },
+): Promise<EncodeResult> {
+  const probe = await probeSource(sourcePath);
+  if (probe.kind === 'refused') throw new SourceRefused(probe.reason);
+  const { facts } = probe;
+  const run = (hasAudio: boolean) => encodeOnce(sourcePath, workDir, facts, hasAudio, options);
+  const hasAudio = facts.audioCodec !== null;
+  const { scenes, hadAudio } = await run(hasAudio).then(
+    (found) => ({ scenes: found, hadAudio: hasAudio }),
+    async (error: unknown) => {
+      // Sound that can't be decoded must not cost the picture.
+      if (!hasAudio || !(error instanceof FfmpegError)) throw error;
+      return { scenes: await run(false), hadAudio: false };
+    },
+  );
+  const proxyPath = path.join(workDir, 'proxy.mp4');
+  const masterPath = path.join(workDir, 'master.mp4');
+  const [proxy, master] = await Promise.all([measureVideo(proxyPath), measureVideo(masterPath)]);
+  if (!(proxy.frameCount > 0)) throw new SourceRefused('No frame of the picture could be decoded: the file is damaged.');
+  if (proxy.frameCount !== master.frameCount || proxy.frameCount !== scenes.frameCount) {
+    throw new Error(`Frame counts differ: proxy ${proxy.frameCount}, master ${master.frameCount}, detector ${scenes.frameCount}.`);
+  }
+  const audioOffset = proxy.audioStartSeconds === null ? 0 : Math.abs(proxy.audioStartSeconds - proxy.startSeconds);
+  if (audioOffset > MAX_AUDIO_OFFSET_SECONDS) throw new Error(`The proxy's sound starts ${Math.round(audioOffset * 1000)} ms off its picture.`);
+  return {
+    width: master.width,
+    height: master.height,
+    frameRate: facts.frameRate,
+    frameCount: proxy.frameCount,
+    durationMs: framesToDurationMs(proxy.frameCount, facts.frameRate),
+    hasAudio: hadAudio,
+    scenes,
+    proxyPath,
+    masterPath,
+    posterPath: await makePoster(proxyPath, workDir, proxy.frameCount, facts.frameRate, options.signal),
+  };
+}
+
+async function encodeOnce(
+  sourcePath: string,
+  workDir: string,
+  facts: { readonly frameRate: FrameRate; readonly durationMs: number | null },
+  hasAudio: boolean,
+  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: EncodeProgress) => void },
+): Promise<Scenes> {
+  const framesPath = await makeFifo(workDir);
+  // Whoever fails first stops the other: neither may wait for ever at the FIFO.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const expectedFrames = facts.durationMs === null ? null : (facts.durationMs / 1000) * framesPerSecond(facts.frameRate);
+  const startedAtMs = Date.now();
+  const encoding = runFfmpeg({
+    inputs: [{ path: sourcePath, options: ['-nostdin'] }],
+    filters: encodeFilters(facts.frameRate),
+    outputs: [
+      { path: path.join(workDir, 'proxy.mp4'), options: proxyOptions(facts.frameRate, hasAudio) },
+      { path: path.join(workDir, 'master.mp4'), options: masterOptions(facts.frameRate, hasAudio) },
+      { path: framesPath, options: analysisOptions() },
+    ],
+    signal,
+    onProgress: ({ frames, fps }) => {
+      const done = expectedFrames ? Math.min(0.99, frames / expectedFrames) : null;
+      const elapsedMs = Date.now() - startedAtMs;
+      options.onProgress?.({
+        percent: done === null ? null : done * 100,
+        fps,
+        etaMs: done ? Math.round((elapsedMs * (1 - done)) / done) : null,
+      });
+    },
+  });
+  const detecting = detectScenesInFrames({ framesPath, frameRate: facts.frameRate, signal });
+  const stopOther = (error: unknown) => {
+    failed.abort(error);
+    void unblock(framesPath);
+    throw error;
+  };
+  const [, scenes] = await Promise.allSettled([encoding.catch(stopOther), detecting.catch(stopOther)]).then((results) => {
+    const broken = results.find((result) => result.status === 'rejected');
+    options.signal.throwIfAborted();
+    if (broken !== undefined) throw failed.signal.reason;
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as [void, Scenes];
+  });
+  return scenes;
+}
+
+/** Detects scenes in a finished proxy, decoding it. */
+export async function detectScenesInVideo(
+  proxyPath: string,
+  frameRate: FrameRate,
+  workDir: string,
+  options: { readonly signal: AbortSignal; readonly onFrames?: (frames: number) => void },
+): Promise<Scenes> {
+  const framesPath = await makeFifo(workDir);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const decoding = runFfmpeg({ inputs: [{ path: proxyPath }], filters: [analysisFilter('0:v:0')], outputs: [{ path: framesPath, options: analysisOptions() }], signal });
+  const detecting = detectScenesInFrames({ framesPath, frameRate, signal, ...(options.onFrames ? { onProgress: options.onFrames } : {}) });
+  try {
+    const [, scenes] = await Promise.all([decoding, detecting]);
+    return scenes;
+  } catch (error) {
+    failed.abort(error);
+    await unblock(framesPath);
+    throw error;
+  }
+}
+
+async function makePoster(proxyPath: string, workDir: string, frameCount: number, frameRate: FrameRate, signal: AbortSignal): Promise<string> {
+  const posterPath = path.join(workDir, 'poster.jpg');
+  const atSeconds = (Math.floor(frameCount / 5) * frameRate.den) / frameRate.num;
+  await runFfmpeg({
+    inputs: [{ path: proxyPath, options: ['-ss', atSeconds.toFixed(6)] }],
+    // `thumbnail` takes the most typical of the next frames, which is neither black nor a flash.
+    outputs: [{ path: posterPath, options: ['-vf', 'thumbnail=24,scale=480:-2', '-frames:v', '1', '-q:v', '4', '-an'] }],
+    signal,
+  });
+  return posterPath;
+}
+
+async function makeFifo(workDir: string): Promise<string> {
+  const fifo = path.join(workDir, `frames-${Date.now()}.yuv`);
+  await promisify(execFile)('mkfifo', [fifo]);
+  return fifo;
+}
+
+/** Opens a FIFO at both ends for a moment, so that nobody stays blocked in `open`. */
+async function unblock(fifo: string): Promise<void> {
+  const file = await open(fifo, 'r+').catch(() => null);
+  await file?.close();
+}

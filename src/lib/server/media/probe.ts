@@ -1,0 +1,119 @@
+import { stat } from 'node:fs/promises';
+import * as v from 'valibot';
+import type { FrameRate } from '#lib/core/frame-rate.ts';
+import { runFfprobe } from '#lib/server/media/ffmpeg.ts';
+
+/** What is known of a source before it is encoded. */
+export interface SourceFacts {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: FrameRate;
+  /** Null where the container does not say. */
+  readonly durationMs: number | null;
+  readonly audioCodec: string | null;
+}
+
+/** What was measured of a finished video. */
+export interface VideoFacts {
+  readonly width: number;
+  readonly height: number;
+  readonly frameCount: number;
+  readonly startSeconds: number;
+  readonly audioStartSeconds: number | null;
+}
+
+const text = v.fallback(v.optional(v.union([v.string(), v.number()])), undefined);
+const Probe = v.object({
+  streams: v.array(
+    v.object({
+      codec_type: v.optional(v.string()),
+      codec_name: v.optional(v.string()),
+      width: v.optional(v.number()),
+      height: v.optional(v.number()),
+      avg_frame_rate: text,
+      r_frame_rate: text,
+      nb_read_packets: text,
+      start_time: text,
+      disposition: v.optional(v.object({ attached_pic: v.optional(v.number()) })),
+    }),
+  ),
+  format: v.object({ duration: text, format_name: v.optional(v.string()) }),
+});
+
+/** The facts of a source, or in a sentence why it is not a video that can be used. */
+export async function probeSource(
+  path: string,
+): Promise<{ readonly kind: 'ok'; readonly facts: SourceFacts } | { readonly kind: 'refused'; readonly reason: string }> {
+  if ((await stat(path)).size === 0) return refused('The file is empty.');
+  let probe: v.InferOutput<typeof Probe>;
+  try {
+    probe = v.parse(Probe, await runFfprobe(path));
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return refused(
+      /moov atom not found/i.test(words)
+        ? 'The file is cut short: its index (moov) is missing. Copy or record it again.'
+        : 'This is not a video file that can be read.',
+    );
+  }
+  const picture = probe.streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.attached_pic !== 1);
+  const sound = probe.streams.find((stream) => stream.codec_type === 'audio');
+  if (picture === undefined) return refused(sound ? 'The file has sound but no picture.' : 'The file has no picture.');
+  if (/^(tty|image2|png_pipe|jpeg_pipe|gif_pipe|subtitle)/.test(probe.format.format_name ?? '')) {
+    return refused('This is a text or a still image, not a video.');
+  }
+  if (!picture.width || !picture.height) return refused('The picture in the file can’t be decoded: its size is unknown.');
+  const durationSeconds = Number(probe.format.duration);
+  return {
+    kind: 'ok',
+    facts: {
+      width: picture.width,
+      height: picture.height,
+      frameRate: chooseFrameRate(String(picture.avg_frame_rate ?? ''), String(picture.r_frame_rate ?? '')),
+      durationMs: Number.isFinite(durationSeconds) ? Math.round(durationSeconds * 1000) : null,
+      audioCodec: sound?.codec_name ?? null,
+    },
+  };
+}
+
+/** Measures a finished video, counting its packets. */
+export async function measureVideo(path: string): Promise<VideoFacts> {
+  const probe = v.parse(Probe, await runFfprobe(path, ['-count_packets']));
+  const picture = probe.streams.find((stream) => stream.codec_type === 'video');
+  const sound = probe.streams.find((stream) => stream.codec_type === 'audio');
+  if (!picture?.width || !picture.height) throw new Error('The encoded file has no picture.');
+  return {
+    width: picture.width,
+    height: picture.height,
+    frameCount: Number(picture.nb_read_packets),
+    startSeconds: Number(picture.start_time) || 0,
+    audioStartSeconds: sound === undefined ? null : Number(sound.start_time) || 0,
+  };
+}
+
+const STANDARD_RATES: readonly FrameRate[] = [
+  ...[24, 30, 48, 60, 120].map((rate) => ({ num: rate * 1000, den: 1001 })),
+  ...[10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120].map((num) => ({ num, den: 1 })),
+];
+
+/**
+ * The constant rate for the proxy: the average rate, snapped to a standard one within 0.03 %, else
+ * as the file says. Nominal rates such as 90000/1 are containers' clocks, not pictures a second.
+ */
+export function chooseFrameRate(average: string, nominal: string): FrameRate {
+  const rate = [average, nominal].map(parseRate).find((found) => found !== null) ?? { num: 25, den: 1 };
+  const value = rate.num / rate.den;
+  const standard = STANDARD_RATES.find(({ num, den }) => Math.abs(num / den / value - 1) < 0.0003);
+  if (standard !== undefined) return standard;
+  return rate.num <= 1_000_000 && rate.den <= 100_000 ? rate : { num: Math.round(value * 1000), den: 1000 };
+}
+
+function parseRate(text: string): FrameRate | null {
+  const [num = 0, den = 1] = text.split('/').map(Number);
+  const value = num / den;
+  return value >= 1 && value <= 120 ? { num, den } : null;
+}
+
+function refused(reason: string): { kind: 'refused'; reason: string } {
+  return { kind: 'refused', reason };
+}

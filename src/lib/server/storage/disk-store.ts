@@ -1,0 +1,75 @@
+import { createReadStream } from 'node:fs';
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import type { ObjectStat, ObjectStore } from '#lib/server/storage/object-store.ts';
+
+/** Objects as files below one folder. */
+export class DiskStore implements ObjectStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = path.resolve(root);
+  }
+
+  async publish(key: string, localPath: string): Promise<void> {
+    const target = this.#pathOf(key);
+    await mkdir(path.dirname(target), { recursive: true });
+    const file = await open(localPath, 'r');
+    // On the disk before the name shows it: a power cut leaves no half object.
+    await file.sync().finally(() => file.close());
+    try {
+      await rename(localPath, target);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EXDEV')) throw error;
+      const besideTarget = `${target}.${process.pid}.part`;
+      await copyFile(localPath, besideTarget);
+      await rename(besideTarget, target);
+      await rm(localPath, { force: true });
+    }
+  }
+
+  localPath(key: string): Promise<string> {
+    return Promise.resolve(this.#pathOf(key));
+  }
+
+  async stat(key: string): Promise<ObjectStat | null> {
+    const found = await stat(this.#pathOf(key)).catch(absentAsNull);
+    return found?.isFile() ? { sizeBytes: found.size, etag: `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` } : null;
+  }
+
+  openRead(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable> {
+    return Promise.resolve(createReadStream(this.#pathOf(key), range));
+  }
+
+  async list(prefix: string): Promise<{ key: string; sizeBytes: number; usedAtMs: number }[]> {
+    const folder = this.#pathOf(prefix);
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(absentAsNull);
+    const files = (entries ?? []).filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+    const found = await Promise.all(files.map(async (file) => ({ file, stats: await stat(file).catch(absentAsNull) })));
+    return found.flatMap(({ file, stats }) =>
+      stats === null
+        ? []
+        : [{ key: path.relative(this.#root, file), sizeBytes: stats.size, usedAtMs: Math.max(stats.atimeMs, stats.mtimeMs) }],
+    );
+  }
+
+  async remove(key: string): Promise<void> {
+    await rm(this.#pathOf(key), { force: true });
+  }
+
+  async removePrefix(prefix: string): Promise<void> {
+    await rm(this.#pathOf(prefix), { recursive: true, force: true });
+  }
+
+  #pathOf(key: string): string {
+    const file = path.resolve(this.#root, key);
+    if (key.includes('\0') || !file.startsWith(this.#root + path.sep)) throw new Error('An object key leads out of the store.');
+    return file;
+  }
+}
+
+function absentAsNull(error: unknown): null {
+  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return null;
+  throw error;
+}

@@ -1,0 +1,2 @@
+/** Says that this process runs. */
+export const GET = () => new Response('ok\n', { headers: { 'cache-control': 'no-store' } });
