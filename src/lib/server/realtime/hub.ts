@@ -15,8 +15,8 @@ import { isTopic } from '#lib/live/topics.ts';
 export interface Door {
   /** The person behind a Cookie header, or null. */
   authenticateHandshake(cookieHeader: string | undefined): Promise<SocketUser | null>;
-  /** Whether a log-in session still holds. */
-  stillValid(sessionId: string): Promise<boolean>;
+  /** The person behind a log-in session as they are now, or null when it has ended. */
+  stillValid(sessionId: string): Promise<SocketUser | null>;
 }
 
 /** What the hub is wired to. `recheckMs` is how often sessions of open sockets are looked at. */
@@ -92,7 +92,7 @@ export class Hub implements ListenerSink {
   }
 
   onAccountChanged(userId: number | null): void {
-    for (const socket of this.#io.sockets.sockets.values()) {
+    for (const socket of [...this.#io.sockets.sockets.values()]) {
       if (userId === null || socket.data.user.userId === userId) void this.#readmit(socket);
     }
   }
@@ -174,7 +174,7 @@ export class Hub implements ListenerSink {
   /** Looks again at who sits behind a socket: takes over a new role, or shows them out. */
   async #readmit(socket: LiveServerSocket): Promise<void> {
     try {
-      const user = await this.#door.authenticateHandshake(socket.handshake.headers.cookie);
+      const user = await this.#door.stillValid(socket.data.user.sessionId);
       if (user === null) this.#showOut(socket);
       else socket.data.user = user;
     } catch (error) {
@@ -182,20 +182,10 @@ export class Hub implements ListenerSink {
     }
   }
 
+  /** One after another: sessions expire, and nothing announces it. */
   async #recheckAll(): Promise<void> {
     this.#rateLimit.prune(Date.now());
-    const verdicts = new Map<string, boolean>();
-    for (const socket of [...this.#io.sockets.sockets.values()]) {
-      const { sessionId } = socket.data.user;
-      try {
-        const isValid = verdicts.get(sessionId) ?? (await this.#door.stillValid(sessionId));
-        verdicts.set(sessionId, isValid);
-        if (!isValid) this.#showOut(socket);
-      } catch (error) {
-        this.#log.error({ err: error }, 'sessions of open sockets could not be checked');
-        return;
-      }
-    }
+    for (const socket of [...this.#io.sockets.sockets.values()]) await this.#readmit(socket);
   }
 
   #showOut(socket: LiveServerSocket): void {

@@ -197,12 +197,13 @@ export class Rooms {
 }
 
 function isTooSlow(socket: LiveServerSocket): boolean {
+  const { writeBuffer } = socket.conn as unknown as { writeBuffer?: readonly unknown[] };
   return (
-    socket.conn.writeBuffer.length > MAX_BUFFERED_PACKETS ||
-    (webSocketOf(socket)?.bufferedAmount ?? 0) > MAX_BUFFERED_BYTES
+    (writeBuffer?.length ?? 0) > MAX_BUFFERED_PACKETS || (webSocketOf(socket)?.bufferedAmount ?? 0) > MAX_BUFFERED_BYTES
   );
 }
 
+/** The WebSocket under a socket, as far as it is needed: Socket.IO's types keep it private. */
 function webSocketOf(socket: LiveServerSocket): { bufferedAmount?: number; terminate?: () => void } | undefined {
   return (socket.conn.transport as unknown as { socket?: { bufferedAmount?: number; terminate?: () => void } }).socket;
 }
