@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { encodeSource, SourceRefused } from '#lib/server/media/encode.ts';
+import { inWorkFolder } from '#lib/server/media/clips.ts';
+import { ScenesSchema } from '#lib/server/media/python.ts';
+import { defineTask, TaskRefused } from '#lib/server/pool/define-task.ts';
+import { masterKey, proxyKey, thumbnailKey } from '#lib/server/storage/keys.ts';
+import { objectStore } from '#lib/server/storage/object-store.ts';
+
+/** A frame rate on the wire. */
+export const FrameRateSchema = v.object({ num: v.number(), den: v.number() });
+
+/** Makes proxy, master and poster of a source, with its scenes, under keys of this run. */
+export const encodeVideo = defineTask({
+  name: 'encode-video',
+  version: 1,
+  input: v.object({ videoId: v.number(), revision: v.string(), sourceKey: v.string() }),
+  output: v.object({
+    width: v.number(),
+    height: v.number(),
+    frameRate: FrameRateSchema,
+    frameCount: v.number(),
+    durationMs: v.number(),
+    hasAudio: v.boolean(),
+    proxyKey: v.string(),
+    masterKey: v.string(),
+    thumbnailKey: v.string(),
+    scenes: ScenesSchema,
+  }),
+  run: ({ videoId, revision, sourceKey }, { signal, report }) =>
+    inWorkFolder(async (workDir) => {
+      const store = objectStore();
+      const encoded = await encodeSource(await store.localPath(sourceKey), workDir, { signal, onProgress: report }).catch((error: unknown) => {
+        throw error instanceof SourceRefused ? new TaskRefused(error.message) : error;
+      });
+      const keys = {
+        proxyKey: proxyKey(videoId, revision),
+        masterKey: masterKey(videoId, revision),
+        thumbnailKey: thumbnailKey(videoId, revision),
+      };
+      await store.publish(keys.masterKey, encoded.masterPath);
+      await store.publish(keys.thumbnailKey, encoded.posterPath);
+      await store.publish(keys.proxyKey, encoded.proxyPath);
+      const { width, height, frameRate, frameCount, durationMs, hasAudio, scenes } = encoded;
+      return { width, height, frameRate, frameCount, durationMs, hasAudio, scenes, ...keys };
+    }),
+});
