@@ -1,4 +1,5 @@
 import type { Role } from '#lib/live/views.ts';
+import { clientNetwork } from '#lib/server/auth/client-network.ts';
 import { createSession, invalidateAll, invalidateSession } from '#lib/server/auth/lucia.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#lib/server/auth/passwords.ts';
 import { createToken, hashToken } from '#lib/server/auth/tokens.ts';
@@ -44,7 +45,7 @@ export async function logIn(
 ): Promise<LogInOutcome> {
   const email = attempt.email.trim().toLowerCase();
   const byEmail = `email:${email}`;
-  const byAddress = `address:${attempt.address}`;
+  const byAddress = `address:${clientNetwork(attempt.address)}`;
   const limitedBefore = await findRetryAt(sql, byEmail, byAddress, 0);
   if (limitedBefore !== null) return { kind: 'limited', retryAt: limitedBefore };
   await users.insertLoginFailure(sql, byEmail);
