@@ -98,6 +98,11 @@ function openPage(cookie: string, afterSeq = 0) {
   };
 }
 
+/** Makes a client stop reading, as a suspended laptop does. */
+function stall(socket: Socket): void {
+  (socket.io.engine.transport as unknown as { ws: { pause(): void } }).ws.pause();
+}
+
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadlineMs = Date.now() + 8_000;
   while (!(await condition())) {
@@ -170,6 +175,17 @@ describe('who is let in', () => {
     await until(() => page.signedOut() === 1, 'signed out');
     expect(page.live.isSignedOut).toBe(true);
     await until(() => node.hub.socketCount === 0, 'no socket left');
+  });
+});
+
+describe('a new role', () => {
+  test('holds for sockets that are open', async () => {
+    const { live } = openPage('vic');
+    const ask = () => live.request('undo', { commandId: randomUUID(), videoId: 1, direction: 'undo' });
+    expect(await ask()).toMatchObject({ message: expect.stringMatching(/watch/) });
+    people.set('vic', { userId: 2, name: 'Vic', role: 'reviewer', sessionId: 's-vic' });
+    await sql`select pg_notify('heaters_accounts', '{"userId":2}')`;
+    await until(async () => JSON.stringify(await ask()).includes('removed'), 'a reviewer’s answer');
   });
 });
 
@@ -257,6 +273,22 @@ describe('events', () => {
     await until(() => page.resets() === 1, 'a reset');
   });
 
+  test('pile up for a client that does not read only so far: it is cut off, comes back and has them all', async () => {
+    const page = openPage('ana');
+    await publishMany(1);
+    await until(() => page.events.length === 1, 'first event');
+    stall(page.raw);
+    let published = 1;
+    while (node.hub.socketCount > 0 && published < 300) {
+      await publishMany(5, 200_000);
+      published += 5;
+    }
+    expect(node.hub.socketCount).toBe(0);
+    page.raw.io.engine.close();
+    await until(() => page.events.length >= published, 'all events');
+    expect(page.seqs()).toEqual(upTo(published));
+  });
+
   test('stop when the page leaves', async () => {
     const page = openPage('ana');
     await publishMany(1);
@@ -275,6 +307,19 @@ describe('events', () => {
     await signal(sql, { topic, type: 'clip-ready', payload: { clipId: 4, startFrame: 0, endFrame: 10 } });
     await until(() => page.signals.length === 1, 'the signal');
   });
+});
+
+test('a client that does not read does not hold up the end of the node', async () => {
+  const page = openPage('ana');
+  await publishMany(1);
+  await until(() => page.events.length === 1, 'first event');
+  const port = Number(new URL(node.url).port);
+  stall(page.raw);
+  await publishMany(15, 200_000);
+  const startedMs = Date.now();
+  await node.close();
+  expect(Date.now() - startedMs).toBeLessThan(3_000);
+  node = await startNode(port);
 });
 
 describe('commands', () => {

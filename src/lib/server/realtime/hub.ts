@@ -6,7 +6,7 @@ import { log } from '#lib/server/log.ts';
 import type { Commands } from '#lib/server/realtime/commands.ts';
 import type { ListenerSink, TopicSource } from '#lib/server/realtime/listener.ts';
 import { RateLimit } from '#lib/server/realtime/rate-limit.ts';
-import { Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
+import { cutOff, Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
 import { PlaybackSchema, ReviewCommandSchema, SubscribeSchema, UndoSchema } from '#lib/live/commands.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import { isTopic } from '#lib/live/topics.ts';
@@ -31,6 +31,7 @@ export interface HubOptions {
 }
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
+const FAREWELL_MS = 500;
 const COMMANDS_PER_SECOND = 30;
 const COMMANDS_BURST = 60;
 
@@ -108,7 +109,11 @@ export class Hub implements ListenerSink {
     clearInterval(this.#timer);
     const grace = new Promise((resolve) => setTimeout(resolve, graceMs).unref());
     await Promise.race([Promise.allSettled([...this.#underWay]), grace]);
-    await this.#io.close();
+    const sockets = [...this.#io.sockets.sockets.values()];
+    const isClosed = this.#io.close();
+    const impatience = setTimeout(() => sockets.forEach(cutOff), FAREWELL_MS);
+    await isClosed;
+    clearTimeout(impatience);
   }
 
   #welcome(socket: LiveServerSocket): void {

@@ -24,7 +24,7 @@ export type LiveServerSocket = Socket<ClientToServerEvents, ServerToClientEvents
 /** A client further behind than this many events loads its page again instead. */
 export const MAX_CATCH_UP = 500;
 const MAX_TOPICS_PER_SOCKET = 20;
-const MAX_BUFFERED_BYTES = 1_000_000;
+const MAX_BUFFERED_BYTES = 4_000_000;
 const MAX_BUFFERED_PACKETS = 500;
 
 interface Subscription {
@@ -191,16 +191,23 @@ export class Rooms {
   #drop(socket: LiveServerSocket): void {
     log.warn({ part: 'hub', userId: socket.data.user.userId }, 'a socket reads too slowly and is cut off');
     this.leave(socket);
-    socket.conn.close(true);
-    webSocketOf(socket)?.terminate?.();
+    cutOff(socket);
   }
 }
 
+/** Whether more waits to be sent to a socket than one that reads would leave. */
 function isTooSlow(socket: LiveServerSocket): boolean {
-  const { writeBuffer } = socket.conn as unknown as { writeBuffer?: readonly unknown[] };
-  return (
-    (writeBuffer?.length ?? 0) > MAX_BUFFERED_PACKETS || (webSocketOf(socket)?.bufferedAmount ?? 0) > MAX_BUFFERED_BYTES
-  );
+  const { writeBuffer = [] } = socket.conn as unknown as { writeBuffer?: readonly { readonly data?: unknown }[] };
+  if (writeBuffer.length > MAX_BUFFERED_PACKETS) return true;
+  let waitingBytes = webSocketOf(socket)?.bufferedAmount ?? 0;
+  for (const packet of writeBuffer) if (typeof packet.data === 'string') waitingBytes += packet.data.length;
+  return waitingBytes > MAX_BUFFERED_BYTES;
+}
+
+/** Ends a socket's connection at once, without the farewell that a stalled one would never answer. */
+export function cutOff(socket: LiveServerSocket): void {
+  socket.conn.close(true);
+  webSocketOf(socket)?.terminate?.();
 }
 
 /** The WebSocket under a socket, as far as it is needed: Socket.IO's types keep it private. */
