@@ -2,10 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sessionCookie, validateSession, validateSessionId } from '#lib/server/auth/lucia.ts';
 import { hashPassword } from '#lib/server/auth/passwords.ts';
 import { hashToken } from '#lib/server/auth/tokens.ts';
-import { connect, type Database } from '#lib/server/db.ts';
+import { closeDb, connect, type Database } from '#lib/server/db.ts';
 import * as accounts from '#lib/server/features/accounts.ts';
 import * as people from '#lib/server/features/manage-people.ts';
 import { isReady } from '#lib/server/features/check-health.ts';
+import { authenticateHandshake, stillValid } from '#lib/server/realtime/authenticate.ts';
 import type { Role } from '#lib/live/views.ts';
 import { insertUser } from '#lib/server/stores/users.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -16,14 +17,17 @@ let sql: Database;
 let passwordHash: string;
 
 beforeAll(async () => {
-  process.env['DATABASE_URL'] ??= 'postgres://unused';
-  process.env['SECRET_KEY_BASE'] ??= 'x'.repeat(32);
   database = await createTestDatabase();
+  // Before the first call of config(): the handshake of a socket has no connection passed to it.
+  process.env['DATABASE_URL'] = database.url;
+  process.env['SECRET_KEY_BASE'] ??= 'x'.repeat(32);
+  process.env['ORIGIN'] = 'http://localhost:3000';
   sql = connect(database.url, 10);
   passwordHash = await hashPassword(PASSWORD);
 });
 
 afterAll(async () => {
+  await closeDb();
   await sql.end({ timeout: 5 });
   await database.drop();
 });
@@ -157,6 +161,21 @@ describe('sessions', () => {
       expect(await validateSession(sql, header)).toBeNull();
     },
   );
+});
+
+describe('a socket’s handshake', () => {
+  it('names the person of the cookie for as long as the session lasts', async () => {
+    const userId = await addPerson('Ann', 'viewer');
+    const sessionId = await sessionOf('ann@example.com');
+    const { name, value } = sessionCookie(sessionId);
+    expect(await authenticateHandshake(`${name}=${value}`)).toEqual({ userId, name: 'Ann', role: 'viewer', sessionId });
+    await people.changeRole(sql, userId, 'admin');
+    expect(await stillValid(sessionId)).toMatchObject({ role: 'admin' });
+    await accounts.logOut(sql, userId, sessionId);
+    expect(await stillValid(sessionId)).toBeNull();
+    expect(await authenticateHandshake(`${name}=${value}`)).toBeNull();
+    expect(await authenticateHandshake(undefined)).toBeNull();
+  });
 });
 
 describe('log-in links', () => {
