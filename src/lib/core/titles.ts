@@ -1,0 +1,18 @@
+const MAX_TITLE_LENGTH = 300;
+
+/**
+ * A title out of a file name: without extension, control characters and the marks that turn the
+ * direction of text; never empty. It is for people only and never part of a path.
+ */
+export function titleOf(fileName: string): string {
+  const title = fileName
+    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
+    .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    .trim();
+  return [...title].slice(0, MAX_TITLE_LENGTH).join('') || 'Untitled';
+}
+
+/** A file name's extension in lower case without the dot; `bin` when it has none that is plain. */
+export function extensionOf(fileName: string): string {
+  return /\.([A-Za-z0-9]{1,5})$/.exec(fileName)?.[1]?.toLowerCase() ?? 'bin';
+}

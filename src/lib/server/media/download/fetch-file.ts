@@ -1,0 +1,98 @@
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Agent, fetch } from 'undici';
+import { publicLookup, refusePrivateLiteral } from '#lib/server/media/download/address-guard.ts';
+import type { DownloadOptions, DownloadOutcome } from '#lib/server/media/download/download.ts';
+
+const MAX_REDIRECTS = 5;
+const STALL_MS = 30_000;
+
+/** What bounds every download. */
+export interface DownloadLimits {
+  readonly allowPrivate: boolean;
+  readonly maxBytes: number;
+}
+
+/**
+ * Fetches a plain file, going on where an earlier attempt broke off. `page` means that the address
+ * answers with a web page. Each hop of a redirect is checked like the first address.
+ */
+export async function fetchFile(
+  url: string,
+  limits: DownloadLimits,
+  options: DownloadOptions,
+): Promise<DownloadOutcome | { readonly kind: 'page' }> {
+  const agent = new Agent({
+    headersTimeout: STALL_MS,
+    bodyTimeout: STALL_MS,
+    ...(limits.allowPrivate ? {} : { connect: { lookup: publicLookup } }),
+  });
+  try {
+    const partPath = path.join(options.workDir, 'file.part');
+    const haveBytes = (await stat(partPath).catch(() => null))?.size ?? 0;
+    const { response, finalUrl } = await request(url, haveBytes, agent, limits, options.signal);
+    if (!response.ok && response.status !== 416) {
+      const isLasting = response.status >= 400 && response.status < 500 && response.status !== 429;
+      const message = `The server answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}.`;
+      if (isLasting) return { kind: 'refused', message: `${message} Check the address.` };
+      throw new Error(message);
+    }
+    if (/^(text\/html|application\/xhtml)/i.test(response.headers.get('content-type') ?? '')) {
+      await response.body?.cancel();
+      return { kind: 'page' };
+    }
+    const startsAt = response.status === 206 ? haveBytes : 0;
+    const remaining = Number(response.headers.get('content-length') ?? Number.NaN);
+    if (startsAt + remaining > limits.maxBytes) return { kind: 'refused', message: tooLarge(limits) };
+    let received = startsAt;
+    const startedAtMs = Date.now();
+    const counter = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        received += chunk.length;
+        if (received > limits.maxBytes) return done(new Error(tooLarge(limits)));
+        const share = received / (startsAt + remaining);
+        const etaMs = Math.round(((Date.now() - startedAtMs) * (1 - share)) / Math.max(share, 1e-6));
+        options.onProgress(Number.isFinite(share) ? { percent: share * 100, etaMs } : { percent: null, etaMs: null });
+        done(null, chunk);
+      },
+    });
+    if (response.body !== null && response.status !== 416) {
+      const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+      await pipeline(body, counter, createWriteStream(partPath, { flags: startsAt > 0 ? 'a' : 'w' }), { signal: options.signal });
+    }
+    return { kind: 'ok', path: partPath, fileName: fileNameOf(finalUrl) };
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function request(url: string, haveBytes: number, agent: Agent, limits: DownloadLimits, signal: AbortSignal) {
+  let current = new URL(url);
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
+    if (!['http:', 'https:'].includes(current.protocol)) throw new Error(`A redirect leads to ${current.protocol}, only http and https are fetched.`);
+    if (!limits.allowPrivate) refusePrivateLiteral(current.hostname);
+    const headers: Record<string, string> = haveBytes > 0 ? { range: `bytes=${haveBytes}-` } : {};
+    const response = await fetch(current, { dispatcher: agent, redirect: 'manual', signal, headers });
+    const location = response.headers.get('location');
+    if (response.status < 300 || response.status >= 400 || location === null) return { response, finalUrl: current };
+    await response.body?.cancel();
+    current = new URL(location, current);
+  }
+  throw new Error(`The address redirects more than ${MAX_REDIRECTS} times.`);
+}
+
+function tooLarge({ maxBytes }: DownloadLimits): string {
+  return `The file is larger than ${Math.round(maxBytes / 2 ** 30)} GB, the most that is taken.`;
+}
+
+function fileNameOf(url: URL): string {
+  const segment = url.pathname.split('/').findLast((part) => part !== '') ?? url.hostname;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

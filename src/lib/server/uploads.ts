@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { FileStore } from '@tus/file-store';
+import { Server } from '@tus/server';
+import { config } from '#lib/server/config.ts';
+import { db } from '#lib/server/db.ts';
+import { importFile } from '#lib/server/features/import-video.ts';
+import type { Actor } from '#lib/server/features/review-clip.ts';
+import { log } from '#lib/server/log.ts';
+import { authenticateHandshake } from '#lib/server/realtime/authenticate.ts';
+
+const UNFINISHED_LIFETIME_MS = 7 * 24 * 3_600_000;
+
+/** An answer that ends an upload; tus clients do not repeat a 4xx. */
+function answer(statusCode: number, body: string) {
+  return { status_code: statusCode, body };
+}
+
+/**
+ * The upload endpoint: resumable uploads by the tus protocol (https://tus.io), for reviewers and
+ * admins. An upload belongs to the person who began it. Finished ones go into the library; the
+ * answer names the new video, or the one with the same content.
+ */
+export function createUploadHandler(): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const { dataDir, maxUploadBytes, origin } = config();
+  const directory = path.join(dataDir, 'uploads');
+  mkdirSync(directory, { recursive: true });
+  const datastore = new FileStore({ directory, expirationPeriodInMilliseconds: UNFINISHED_LIFETIME_MS });
+  const server = new Server({
+    path: '/uploads',
+    datastore,
+    maxSize: maxUploadBytes,
+    relativeLocation: true,
+    // The owner is the server's word: what the client says of it is overwritten.
+    async onUploadCreate(request, upload) {
+      const actor = await authorise(request.headers, origin);
+      return { metadata: { ...upload.metadata, ownerId: String(actor.userId) } };
+    },
+    async onIncomingRequest(request, uploadId) {
+      const actor = await authorise(request.headers, origin);
+      if (request.method === 'POST' || !uploadId) return;
+      const upload = await datastore.getUpload(uploadId);
+      if (upload.metadata?.ownerId !== String(actor.userId)) throw answer(404, 'There is no such upload.');
+    },
+    async onUploadFinish(request, upload) {
+      const actor = await authorise(request.headers, origin);
+      const outcome = await importFile(db(), actor, {
+        path: path.join(directory, upload.id),
+        fileName: upload.metadata?.filename ?? 'Untitled',
+        sourceUrl: null,
+      });
+      await datastore.remove(upload.id).catch(() => undefined);
+      if (outcome.kind === 'refused') throw answer(422, outcome.message);
+      const header = outcome.kind === 'ok' ? 'Heaters-Video-Id' : 'Heaters-Duplicate-Of';
+      return { headers: { [header]: String(outcome.videoId) } };
+    },
+    onResponseError(_request, error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+        return answer(507, 'The disk of the server is full: free some space, then resume the upload.');
+      }
+      if (error instanceof Error) log.error({ err: error }, 'an upload failed');
+      return undefined;
+    },
+  });
+  const sweeper = setInterval(() => {
+    server.cleanUpExpiredUploads().catch((error: unknown) => log.warn({ err: error }, 'expired uploads were not removed'));
+  }, 3_600_000);
+  sweeper.unref();
+  return (request, response) => server.handle(request, response);
+}
+
+async function authorise(headers: Headers, ownOrigin: string): Promise<Actor> {
+  const person = await authenticateHandshake(headers.get('cookie') ?? undefined);
+  if (person === null) throw answer(401, 'Log in first.');
+  if (person.role === 'viewer') throw answer(403, 'Only reviewers and admins can upload. An admin can change your role.');
+  const origin = headers.get('origin');
+  if (origin !== null && origin !== ownOrigin) throw answer(403, 'This request came from another site.');
+  return { userId: person.userId, name: person.name, role: person.role };
+}
