@@ -213,6 +213,28 @@ describe('events', () => {
     for (const page of pages) expect(page.seqs()).toEqual(upTo(180));
   });
 
+  test('are sent exactly once and in order by the server itself, also to a socket that subscribes again', async () => {
+    const pouring = Promise.all([publishMany(100), publishMany(100), publishMany(100)]);
+    const socket = open('ana');
+    for (let round = 0; round < 40; round += 1) {
+      const afterSeq = round * 5;
+      const seqs: number[] = [];
+      socket.off('event');
+      const answer = await new Promise<{ missed: LiveEvent[] }>((resolve) => {
+        socket.emit('subscribe', { topic, afterSeq }, (reply: { missed: LiveEvent[] }) => {
+          // From the answer on, what comes belongs to the new subscription.
+          socket.on('event', (event: LiveEvent) => seqs.push(event.seq));
+          resolve(reply);
+        });
+      });
+      await new Promise((resolve) => setTimeout(resolve, 8));
+      const all = [...answer.missed.map((event) => event.seq), ...seqs];
+      expect(all).toEqual(upTo(all.length + afterSeq, afterSeq + 1).slice(0, all.length));
+      if (round * 5 + 5 > all.length + afterSeq) break;
+    }
+    await pouring;
+  });
+
   test('missed while away come after the return, exactly once and in order', async () => {
     const page = openPage('ana');
     await publishMany(3);
