@@ -1,0 +1,31 @@
+/** What can be done on the review page. */
+export type ReviewAction =
+  | 'approve' | 'skip' | 'archive' | 'reopen' | 'group' | 'merge' | 'split'
+  | 'move-cut-back' | 'move-cut-on' | 'move-cut-back-10' | 'move-cut-on-10'
+  | 'undo' | 'redo' | 'previous-clip' | 'next-clip' | 'play' | 'step-back' | 'step-on' | 'step-back-10' | 'step-on-10' | 'mute' | 'help';
+
+/** Keys in tinykeys' notation, what they do, and the words for the map. */
+export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly action: ReviewAction; readonly label: string }[] = [
+  { keys: ['a'], action: 'approve', label: 'Approve' },
+  { keys: ['s'], action: 'skip', label: 'Skip' },
+  { keys: ['x'], action: 'archive', label: 'Archive' },
+  { keys: ['r'], action: 'reopen', label: 'Back to pending' },
+  { keys: ['g'], action: 'group', label: 'Group with the previous clip' },
+  { keys: ['m'], action: 'merge', label: 'Merge with the previous clip' },
+  { keys: ['c', 'Enter'], action: 'split', label: 'Split at the current frame' },
+  { keys: ['['], action: 'move-cut-back', label: 'Move the clip’s first cut back a frame' },
+  { keys: [']'], action: 'move-cut-on', label: 'Move the clip’s first cut on a frame' },
+  { keys: ['Shift+{'], action: 'move-cut-back-10', label: 'Move the cut back 10 frames' },
+  { keys: ['Shift+}'], action: 'move-cut-on-10', label: 'Move the cut on 10 frames' },
+  { keys: ['u', '$mod+z'], action: 'undo', label: 'Undo your last decision' },
+  { keys: ['Shift+U', '$mod+Shift+Z'], action: 'redo', label: 'Redo' },
+  { keys: ['k'], action: 'previous-clip', label: 'Previous clip' },
+  { keys: ['j'], action: 'next-clip', label: 'Next clip' },
+  { keys: ['Space'], action: 'play', label: 'Play or pause' },
+  { keys: ['ArrowLeft'], action: 'step-back', label: 'One frame back' },
+  { keys: ['ArrowRight'], action: 'step-on', label: 'One frame on' },
+  { keys: ['Shift+ArrowLeft'], action: 'step-back-10', label: 'Ten frames back' },
+  { keys: ['Shift+ArrowRight'], action: 'step-on-10', label: 'Ten frames on' },
+  { keys: ['v'], action: 'mute', label: 'Sound on or off' },
+  { keys: ['Shift+?'], action: 'help', label: 'Show this map' },
+];

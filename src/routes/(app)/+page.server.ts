@@ -1,0 +1,23 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { requireRole, requireUser } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import { libraryPage } from '#lib/server/features/browse-library.ts';
+import { importUrl } from '#lib/server/features/import-video.ts';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = (event) => {
+  requireUser(event);
+  return libraryPage(db());
+};
+
+export const actions: Actions = {
+  importUrl: async (event) => {
+    const user = requireRole(event, 'reviewer');
+    const url = (await event.request.formData()).get('url');
+    const actor = { userId: user.id, name: user.name, role: user.role };
+    const outcome = await importUrl(db(), actor, { url: typeof url === 'string' ? url : '' });
+    if (outcome.kind === 'refused') return fail(400, { message: outcome.message });
+    if (outcome.kind === 'duplicate') redirect(303, `/videos/${outcome.videoId}`);
+    return { message: null };
+  },
+};
