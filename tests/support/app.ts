@@ -1,0 +1,55 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTestDatabase } from './database.ts';
+
+/** The whole app on a database and a data folder of its own: web and worker as real processes. */
+export interface RunningApp {
+  readonly origin: string;
+  /** The URL that logs the first admin in. */
+  readonly loginUrl: string;
+  readonly worker: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/** Starts the built app on `port` with the sample video on its way through the pipeline. */
+export async function startApp(port: number): Promise<RunningApp> {
+  const database = await createTestDatabase();
+  const dataDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'data-'));
+  const origin = `http://localhost:${port}`;
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.url,
+    DATA_DIR: dataDir,
+    PORT: String(port),
+    ORIGIN: origin,
+    SECRET_KEY_BASE: 'only-for-tests-'.repeat(4),
+    APP_ENV: 'test',
+  };
+  const start = (name: string) => spawn(process.execPath, [`src/entries/${name}.ts`], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const web = start('web');
+  const worker = start('worker');
+  for (const deadline = Date.now() + 30_000; !(await fetch(`${origin}/health/ready`).catch(() => null))?.ok; await sleep(100)) {
+    if (Date.now() > deadline) throw new Error('The app does not get ready.');
+  }
+  const prepared = spawnSync(process.execPath, ['src/entries/prepare.ts'], { env, encoding: 'utf8' });
+  const loginUrl = /http:\S+/.exec(prepared.stdout)?.[0];
+  if (loginUrl === undefined) throw new Error(`No log-in link was printed: ${prepared.stdout}${prepared.stderr}`);
+  return {
+    origin,
+    loginUrl,
+    worker,
+    async stop() {
+      for (const child of [web, worker]) {
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGTERM');
+        await Promise.race([ended, sleep(10_000)]);
+        child.kill('SIGKILL');
+      }
+      await database.drop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
