@@ -59,7 +59,10 @@ export async function startPostgres({ binaries, home, durable = true }) {
 
   const env = { ...process.env, PGPASSWORD: password };
   const psql = (database, sql) =>
-    spawnSync(program('psql'), ['-h', '127.0.0.1', '-p', String(port), '-U', USER, '-d', database, '-XAtqc', sql], { env, encoding: 'utf8' });
+    spawnSync(program('psql'), ['-h', '127.0.0.1', '-p', String(port), '-U', USER, '-d', database, '-XAtqc', sql], {
+      env,
+      encoding: 'utf8',
+    });
   for (const deadline = Date.now() + 30_000; psql('postgres', 'select 1').status !== 0; await sleep(100)) {
     if (hasEnded || Date.now() > deadline) throw new Error(`PostgreSQL does not start; its log is ${path.join(home, 'log')}.`);
   }

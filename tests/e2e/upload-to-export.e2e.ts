@@ -53,7 +53,9 @@ test('what is not a video is refused with the reason, and the same content is re
     ...['-filter_complex', '[1]trim=end_frame=50,setpts=N/25/TB[b];[0][b]concat=n=2', '-pix_fmt', 'yuv420p', '-y', film],
   ]);
   await page.getByTestId('upload-input').setInputFiles(film);
-  await expect(page.locator('[data-testid=video-card]', { hasText: 'two shots' })).toHaveAttribute('data-state', 'ready', { timeout: 60_000 });
+  await expect(page.locator('[data-testid=video-card]', { hasText: 'two shots' })).toHaveAttribute('data-state', 'ready', {
+    timeout: 60_000,
+  });
   await page.reload();
   await page.getByTestId('upload-input').setInputFiles(film);
   await expect(page.getByTestId('upload')).toContainText('already here');

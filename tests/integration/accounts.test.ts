@@ -118,9 +118,12 @@ describe('sessions', () => {
   it('end at log-out, on which the sockets’ node is told', async () => {
     const userId = await addPerson('Ann', 'viewer');
     const sessionId = await sessionOf('ann@example.com');
-    const told = new Promise<string>((resolve) => void sql.listen('heaters_accounts', resolve, () => {
-      void accounts.logOut(sql, userId, sessionId);
-    }));
+    const told = new Promise<string>(
+      (resolve) =>
+        void sql.listen('heaters_accounts', resolve, () => {
+          void accounts.logOut(sql, userId, sessionId);
+        }),
+    );
     expect(JSON.parse(await told)).toEqual({ userId });
     expect(await validateSessionId(sql, sessionId)).toBeNull();
   });
@@ -240,7 +243,11 @@ describe('invites', () => {
     expect(await accounts.viewLink(sql, token)).toEqual({ kind: 'invite', role: 'reviewer' });
     const outcome = await accounts.acceptInvite(sql, token, bob);
     if (outcome.kind !== 'ok') throw new Error(outcome.kind);
-    expect((await validateSessionId(sql, outcome.sessionId))?.user).toMatchObject({ name: 'Bob', email: 'bob@example.com', role: 'reviewer' });
+    expect((await validateSessionId(sql, outcome.sessionId))?.user).toMatchObject({
+      name: 'Bob',
+      email: 'bob@example.com',
+      role: 'reviewer',
+    });
     expect(await accounts.acceptInvite(sql, token, { ...bob, email: 'eve@example.com' })).toEqual({ kind: 'gone' });
     expect(await people.listInvites(sql)).toEqual([]);
   });
@@ -248,7 +255,10 @@ describe('invites', () => {
   it('stay open when the e-mail is taken or the password too short', async () => {
     const adminId = await addPerson('Ann', 'admin');
     const token = tokenOf(await people.createInvite(sql, 'viewer', adminId));
-    expect(await accounts.acceptInvite(sql, token, { ...bob, email: 'ann@example.com' })).toMatchObject({ kind: 'refused', field: 'email' });
+    expect(await accounts.acceptInvite(sql, token, { ...bob, email: 'ann@example.com' })).toMatchObject({
+      kind: 'refused',
+      field: 'email',
+    });
     expect(await accounts.acceptInvite(sql, token, { ...bob, password: 'short' })).toMatchObject({ field: 'password' });
     expect((await accounts.acceptInvite(sql, token, bob)).kind).toBe('ok');
   });

@@ -58,7 +58,9 @@ export class Review {
     if (clipIds.length === 0) return;
     const reply = await liveSocket().request('playback', { clipIds });
     if (reply.kind !== 'ok') return;
-    const found = reply.clips.flatMap((clip) => (clip.url === null ? [] : [[playbackName({ id: clip.clipId, ...clip }), clip.url] as const]));
+    const found = reply.clips.flatMap((clip) =>
+      clip.url === null ? [] : [[playbackName({ id: clip.clipId, ...clip }), clip.url] as const],
+    );
     this.#urls = { ...this.#urls, ...Object.fromEntries(found) };
   }
 
@@ -93,7 +95,10 @@ export class Review {
 
   #nextPending(afterIndex: number): ClipView | undefined {
     const { clips } = this.#page;
-    return clips.slice(afterIndex + 1).find((clip) => clip.state === 'pending') ?? clips.slice(0, Math.max(0, afterIndex)).find((clip) => clip.state === 'pending');
+    return (
+      clips.slice(afterIndex + 1).find((clip) => clip.state === 'pending') ??
+      clips.slice(0, Math.max(0, afterIndex)).find((clip) => clip.state === 'pending')
+    );
   }
 }
 

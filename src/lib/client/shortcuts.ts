@@ -1,8 +1,27 @@
 /** What can be done on the review page. */
 export type ReviewAction =
-  | 'approve' | 'skip' | 'archive' | 'reopen' | 'group' | 'merge' | 'split'
-  | 'move-cut-back' | 'move-cut-on' | 'move-cut-back-10' | 'move-cut-on-10'
-  | 'undo' | 'redo' | 'previous-clip' | 'next-clip' | 'play' | 'step-back' | 'step-on' | 'step-back-10' | 'step-on-10' | 'mute' | 'help';
+  | 'approve'
+  | 'skip'
+  | 'archive'
+  | 'reopen'
+  | 'group'
+  | 'merge'
+  | 'split'
+  | 'move-cut-back'
+  | 'move-cut-on'
+  | 'move-cut-back-10'
+  | 'move-cut-on-10'
+  | 'undo'
+  | 'redo'
+  | 'previous-clip'
+  | 'next-clip'
+  | 'play'
+  | 'step-back'
+  | 'step-on'
+  | 'step-back-10'
+  | 'step-on-10'
+  | 'mute'
+  | 'help';
 
 /** Keys in tinykeys' notation, what they do, and the words for the map. */
 export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly action: ReviewAction; readonly label: string }[] = [

@@ -157,8 +157,10 @@ export class LiveSocket {
     const mayRepeat = 'commandId' in request;
     const deadlineMs = Date.now() + (mayRepeat ? (options.giveUpMs ?? GIVE_UP_MS) : attemptMs);
     const emit = (timeoutMs: number) =>
-      (this.#socket.timeout(timeoutMs) as unknown as { emitWithAck(name: string, request: unknown): Promise<unknown> })
-        .emitWithAck(name, request) as Promise<Requests[Name]['reply']>;
+      (this.#socket.timeout(timeoutMs) as unknown as { emitWithAck(name: string, request: unknown): Promise<unknown> }).emitWithAck(
+        name,
+        request,
+      ) as Promise<Requests[Name]['reply']>;
     for (;;) {
       const leftMs = deadlineMs - Date.now();
       if (leftMs <= 0 || this.#isSignedOut || !(await this.#connectedWithin(leftMs))) break;
@@ -184,9 +186,12 @@ export class LiveSocket {
   /** Socket.IO comes back from lost connections by itself, but not when the server ended or refused it. */
   #comeBack(): void {
     if (this.#socket.active || this.#isClosed || this.#isSignedOut) return;
-    setTimeout(() => {
-      if (!this.#socket.active && !this.#isClosed && !this.#isSignedOut) this.#socket.connect();
-    }, RETRY_MS * (1 + 2 * Math.random()));
+    setTimeout(
+      () => {
+        if (!this.#socket.active && !this.#isClosed && !this.#isSignedOut) this.#socket.connect();
+      },
+      RETRY_MS * (1 + 2 * Math.random()),
+    );
   }
 
   #connectedWithin(timeoutMs: number): Promise<boolean> {

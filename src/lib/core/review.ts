@@ -73,10 +73,7 @@ export function decide(command: ReviewCommand, clip: LiveClip, previous: LiveCli
       );
     case 'merge':
       if (previous === null) return refused('This is the first clip: there is none before it to merge with.');
-      return changed(
-        [previous, clip],
-        [{ ...clip, id: null, state: 'pending', groupId: null, startFrame: previous.startFrame }],
-      );
+      return changed([previous, clip], [{ ...clip, id: null, state: 'pending', groupId: null, startFrame: previous.startFrame }]);
     case 'group': {
       if (previous === null) return refused('This is the first clip: there is none before it to group with.');
       const groupId = previous.groupId ?? previous.id;
@@ -94,7 +91,13 @@ export function decide(command: ReviewCommand, clip: LiveClip, previous: LiveCli
       if (cutFrame <= previous.startFrame || cutFrame >= clip.endFrame) {
         return refused('The cut can’t be moved past its neighbours: each clip keeps at least one frame.');
       }
-      return changed([previous, clip], [{ ...previous, endFrame: cutFrame }, { ...clip, startFrame: cutFrame }]);
+      return changed(
+        [previous, clip],
+        [
+          { ...previous, endFrame: cutFrame },
+          { ...clip, startFrame: cutFrame },
+        ],
+      );
     }
   }
 }

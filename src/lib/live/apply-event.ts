@@ -111,9 +111,7 @@ function withEventApplied(snapshot: VideoSnapshot, event: LiveEvent): VideoSnaps
     case 'video-removed':
       return event.payload.videoId === snapshot.video.id ? { ...snapshot, isRemoved: true } : snapshot;
     case 'clips-changed':
-      return event.payload.videoId === snapshot.video.id
-        ? withClips(snapshot, event.payload)
-        : snapshot;
+      return event.payload.videoId === snapshot.video.id ? withClips(snapshot, event.payload) : snapshot;
     default:
       return snapshot;
   }

@@ -45,7 +45,15 @@ export type ReviewReply =
 
 /** One clip's playback: a signed URL, or that it is being made (a `clip-ready` signal follows). */
 export type PlaybackReply =
-  | { readonly kind: 'ok'; readonly clips: readonly { readonly clipId: number; readonly startFrame: number; readonly endFrame: number; readonly url: string | null }[] }
+  | {
+      readonly kind: 'ok';
+      readonly clips: readonly {
+        readonly clipId: number;
+        readonly startFrame: number;
+        readonly endFrame: number;
+        readonly url: string | null;
+      }[];
+    }
   | { readonly kind: 'refused'; readonly message: string };
 
 /** `reset`: too far behind, load the page's data again. */

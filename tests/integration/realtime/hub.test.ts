@@ -84,14 +84,21 @@ function openPage(cookie: string, afterSeq = 0) {
   let resets = 0;
   let signedOut = 0;
   const raw = open(cookie);
-  const live = new LiveSocket(() => raw, () => (signedOut += 1));
+  const live = new LiveSocket(
+    () => raw,
+    () => (signedOut += 1),
+  );
   const following = live.follow(topic, afterSeq, {
     onEvent: (event) => events.push(event),
     onSignal: (message) => signals.push(message),
     onReset: () => (resets += 1),
   });
   return {
-    live, raw, events, signals, following,
+    live,
+    raw,
+    events,
+    signals,
+    following,
     seqs: () => events.map((event) => event.seq),
     resets: () => resets,
     signedOut: () => signedOut,
@@ -114,10 +121,15 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
 async function publishMany(count: number, titleLength = 1): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     await sql.begin((tx) =>
-      publish(tx, topic, {
-        type: 'clips-changed',
-        payload: { videoId: 1, cause: 'x'.repeat(titleLength), actorName: null, removedClipIds: [], clips: [] },
-      }, null),
+      publish(
+        tx,
+        topic,
+        {
+          type: 'clips-changed',
+          payload: { videoId: 1, cause: 'x'.repeat(titleLength), actorName: null, removedClipIds: [], clips: [] },
+        },
+        null,
+      ),
     );
   }
 }
@@ -380,9 +392,9 @@ describe('commands', () => {
 
   test('more than a person can give are refused, and a moment later taken again', async () => {
     const socket = open('vic');
-    const answers = (await Promise.all(
-      upTo(100).map(() => socket.timeout(5_000).emitWithAck('review', approve())),
-    )) as { message: string }[];
+    const answers = (await Promise.all(upTo(100).map(() => socket.timeout(5_000).emitWithAck('review', approve())))) as {
+      message: string;
+    }[];
     const tooFast = answers.filter((answer) => answer.message.includes('too fast'));
     expect(tooFast.length).toBeGreaterThan(20);
     expect(tooFast.length).toBeLessThanOrEqual(40);

@@ -35,7 +35,9 @@ describe('frames and seconds', () => {
       fc.property(
         fc.integer({ min: 0, max: 3_000_000 }),
         fc.constantFrom(NTSC, { num: 24000, den: 1001 }, { num: 25, den: 2 }, { num: 179, den: 6 }),
-        (frame, rate) => expect(secondsToFrame(frameToSeconds(frame, rate), rate)).toBe(frame),
+        (frame, rate) => {
+          expect(secondsToFrame(frameToSeconds(frame, rate), rate)).toBe(frame);
+        },
       ),
     );
   });

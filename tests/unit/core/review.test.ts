@@ -61,7 +61,14 @@ describe('the boundary to the previous clip', () => {
 
   it('stays in a group, which approves both and takes in a third', () => {
     const outcome = decide({ kind: 'group', ...on }, clip, { ...previous, groupId: 9 });
-    expect(outcome).toMatchObject({ change: { after: [{ state: 'approved', groupId: 9 }, { state: 'approved', groupId: 9 }] } });
+    expect(outcome).toMatchObject({
+      change: {
+        after: [
+          { state: 'approved', groupId: 9 },
+          { state: 'approved', groupId: 9 },
+        ],
+      },
+    });
   });
 });
 

@@ -15,22 +15,55 @@ const at = '2026-01-01T00:00:00.000Z';
 
 function stage(change: Partial<StageView> = {}): StageView {
   return {
-    videoId: 1, itemId: 1, stage: 'encode', state: 'running', attempt: 1, percent: 10, fps: 30, etaMs: 1000, error: null, ...change,
+    videoId: 1,
+    itemId: 1,
+    stage: 'encode',
+    state: 'running',
+    attempt: 1,
+    percent: 10,
+    fps: 30,
+    etaMs: 1000,
+    error: null,
+    ...change,
   };
 }
 
 function video(id: number, change: Partial<VideoView> = {}): VideoView {
   return {
-    id, title: `Video ${id}`, fileName: 'a.mp4', sourceUrl: null, state: 'ready', failedStage: null, error: null,
-    width: 640, height: 360, frameRate: { num: 25, den: 1 }, frameCount: 1000, durationMs: 40_000, hasThumbnail: true,
-    createdAt: at, clipCounts: { pending: 0, approved: 0, skipped: 0, archived: 0 }, stages: [], ...change,
+    id,
+    title: `Video ${id}`,
+    fileName: 'a.mp4',
+    sourceUrl: null,
+    state: 'ready',
+    failedStage: null,
+    error: null,
+    width: 640,
+    height: 360,
+    frameRate: { num: 25, den: 1 },
+    frameCount: 1000,
+    durationMs: 40_000,
+    hasThumbnail: true,
+    createdAt: at,
+    clipCounts: { pending: 0, approved: 0, skipped: 0, archived: 0 },
+    stages: [],
+    ...change,
   };
 }
 
 function clip(id: number, version: number, change: Partial<ClipView> = {}): ClipView {
   return {
-    id, videoId: 1, startFrame: id * 10, endFrame: id * 10 + 10, state: 'pending', groupId: null, version,
-    decidedBy: null, decidedAt: null, exportState: 'none', exportError: null, ...change,
+    id,
+    videoId: 1,
+    startFrame: id * 10,
+    endFrame: id * 10 + 10,
+    state: 'pending',
+    groupId: null,
+    version,
+    decidedBy: null,
+    decidedAt: null,
+    exportState: 'none',
+    exportError: null,
+    ...change,
   };
 }
 
@@ -40,7 +73,11 @@ function snapshot(clips: ClipView[], change: Partial<VideoSnapshot> = {}): Video
 
 function clipsChanged(seq: number, clips: ClipView[], removedClipIds: number[] = []): LiveEvent {
   return {
-    topic: 'video:1', seq, actorId: 1, at, type: 'clips-changed',
+    topic: 'video:1',
+    seq,
+    actorId: 1,
+    at,
+    type: 'clips-changed',
     payload: { videoId: 1, cause: 'approve', actorName: 'Ana', removedClipIds, clips },
   };
 }
@@ -116,7 +153,10 @@ describe('a video', () => {
     let state = applyReply(snapshot([clip(1, 1), clip(2, 1)]), undo);
     state = applyToVideo(state, merge);
     state = applyToVideo(state, clipsChanged(2, undo.clips, undo.removedClipIds));
-    expect(state.clips.map((known) => [known.id, known.version])).toEqual([[1, 3], [2, 3]]);
+    expect(state.clips.map((known) => [known.id, known.version])).toEqual([
+      [1, 3],
+      [2, 3],
+    ]);
   });
 
   test('leaves out events and signals of other videos', () => {
@@ -136,7 +176,11 @@ describe('a video', () => {
     fc.assert(
       fc.property(changes, fc.nat(20), fc.nat(20), (list, from, to) => {
         const events = list.map(({ ids, removed }, index) =>
-          clipsChanged(index + 1, ids.map((id) => clip(id, index + 2)), removed.filter((id) => !ids.includes(id))),
+          clipsChanged(
+            index + 1,
+            ids.map((id) => clip(id, index + 2)),
+            removed.filter((id) => !ids.includes(id)),
+          ),
         );
         const once = events.reduce(applyToVideo, snapshot([clip(1, 1)]));
         const again = events.slice(Math.min(from, to), Math.max(from, to)).reduce(applyToVideo, once);

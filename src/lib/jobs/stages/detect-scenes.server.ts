@@ -33,7 +33,14 @@ export const detectScenesStage: StageHandler = {
         const { frameCount } = current;
         const cuts = scenes.cuts.filter((cut) => cut.frame > 0 && cut.frame < frameCount);
         await insertDetectedCuts(tx, videoId, cuts);
-        await insertClips(tx, videoId, spansBetweenCuts(cuts.map((cut) => cut.frame), frameCount));
+        await insertClips(
+          tx,
+          videoId,
+          spansBetweenCuts(
+            cuts.map((cut) => cut.frame),
+            frameCount,
+          ),
+        );
       }
       await setVideoState(tx, videoId, 'ready');
       const clips = await clipsOfVideo(tx, videoId);

@@ -13,7 +13,8 @@ export const exportStage: StageHandler = {
     const [clip] = await exportRows(sql, [itemId]);
     const video = await findVideo(sql, videoId);
     if (clip === undefined || !clip.isLive || clip.state !== 'approved' || clip.exportState === 'exported') return null;
-    if (!video?.proxyKey || !video.frameRateNum || !video.frameRateDen) throw new StageRefused('The video has no review proxy to export from: encode it again.');
+    if (!video?.proxyKey || !video.frameRateNum || !video.frameRateDen)
+      throw new StageRefused('The video has no review proxy to export from: encode it again.');
     await sql.begin(async (tx) => {
       if (await setExportState(tx, clip.id, clip.version, { state: 'exporting' })) {
         await publishClips(tx, videoId, { cause: 'export-started', removedClipIds: [], clipIds: [clip.id] }, null);
@@ -33,7 +34,11 @@ export const exportStage: StageHandler = {
       throw error instanceof TaskRefused ? new StageRefused(error.message) : error;
     });
     return async (tx) => {
-      const isCurrent = await setExportState(tx, clip.id, clip.version, { state: 'exported', key: exported.key, bytes: exported.sizeBytes });
+      const isCurrent = await setExportState(tx, clip.id, clip.version, {
+        state: 'exported',
+        key: exported.key,
+        bytes: exported.sizeBytes,
+      });
       if (!isCurrent) return;
       await enqueueStage(tx, 'keyframes', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
       await publishClips(tx, videoId, { cause: 'export-done', removedClipIds: [], clipIds: [clip.id] }, null);

@@ -32,8 +32,7 @@ export function requireRole(event: RequestEvent, role: Role): SessionUser {
  */
 export function assertSameOrigin(event: RequestEvent): void {
   const origin = event.request.headers.get('origin');
-  const isOwn =
-    origin === null ? event.request.headers.get('sec-fetch-site') === 'same-origin' : origin === event.url.origin;
+  const isOwn = origin === null ? event.request.headers.get('sec-fetch-site') === 'same-origin' : origin === event.url.origin;
   if (!isOwn) error(403, 'This request came from another site.');
 }
 
@@ -45,9 +44,5 @@ export function writeSessionCookie(event: Pick<RequestEvent, 'cookies'>, session
 
 function isForPage(event: RequestEvent): boolean {
   const { headers } = event.request;
-  return (
-    event.isDataRequest ||
-    headers.get('x-sveltekit-action') === 'true' ||
-    (headers.get('accept') ?? '').includes('text/html')
-  );
+  return event.isDataRequest || headers.get('x-sveltekit-action') === 'true' || (headers.get('accept') ?? '').includes('text/html');
 }

@@ -76,10 +76,7 @@ export async function createSession(sql: Sql, userId: number): Promise<string> {
 }
 
 /** Who a session belongs to; null when it has ended or its person is disabled. Prolongs it in its second half. */
-export async function validateSessionId(
-  sql: Sql,
-  sessionId: string,
-): Promise<{ user: SessionUser; session: LoginSession } | null> {
+export async function validateSessionId(sql: Sql, sessionId: string): Promise<{ user: SessionUser; session: LoginSession } | null> {
   const { user, session } = await luciaOn(sql).validateSession(sessionId);
   if (user === null || user.isDisabled) return null;
   return {

@@ -30,8 +30,7 @@ export type AcceptOutcome =
 
 /** Done, or which password was refused and why. */
 export type PasswordOutcome =
-  | { readonly kind: 'ok' }
-  | { readonly kind: 'refused'; readonly field: 'oldPassword' | 'newPassword'; readonly message: string };
+  { readonly kind: 'ok' } | { readonly kind: 'refused'; readonly field: 'oldPassword' | 'newPassword'; readonly message: string };
 
 /**
  * Logs a person in by e-mail and password.

@@ -34,6 +34,11 @@ export async function exportedFiles(sql: Sql, clipIds: readonly number[]): Promi
 function fileName(video: VideoRow, clip: ExportRow): string {
   const rate = { num: video.frameRateNum ?? 25, den: video.frameRateDen ?? 1 };
   const timecode = toTimecode(clip.startFrame, rate).replace(/[:;]/g, '-');
-  const title = video.title.replace(/[^\p{L}\p{N} _.-]/gu, '_').replace(/^[. ]+/, '').slice(0, 80).trim() || 'clip';
+  const title =
+    video.title
+      .replace(/[^\p{L}\p{N} _.-]/gu, '_')
+      .replace(/^[. ]+/, '')
+      .slice(0, 80)
+      .trim() || 'clip';
   return `${title} ${timecode} #${clip.id}.mp4`;
 }

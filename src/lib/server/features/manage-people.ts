@@ -23,8 +23,7 @@ export type PeopleOutcome = { readonly kind: 'ok' } | { readonly kind: 'refused'
 
 /** A path that is shown once and can't be looked up again, or why there is none. */
 export type LinkOutcome =
-  | { readonly kind: 'ok'; readonly path: string; readonly name: string }
-  | { readonly kind: 'refused'; readonly message: string };
+  { readonly kind: 'ok'; readonly path: string; readonly name: string } | { readonly kind: 'refused'; readonly message: string };
 
 const GONE = { kind: 'refused', message: 'There is no such person any more.' } as const;
 const LAST_ADMIN = {

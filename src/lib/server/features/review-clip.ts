@@ -51,7 +51,11 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
     if (outcome.kind === 'conflict') {
       const [view] = await clipsById(tx, [request.clipId]);
       const who = view?.decidedBy ? ` by ${view.decidedBy.name}` : '';
-      return { kind: 'conflict', current: view ?? null, message: `This clip was changed${who} since you saw it: it is now ${view?.state ?? 'gone'}.` };
+      return {
+        kind: 'conflict',
+        current: view ?? null,
+        message: `This clip was changed${who} since you saw it: it is now ${view?.state ?? 'gone'}.`,
+      };
     }
     const { before, after } = outcome.change;
     const decision = await commitChange(tx, actor, {
@@ -82,7 +86,10 @@ export async function commitChange(
   },
 ): Promise<Decision> {
   const { videoId, before } = change;
-  const span = { startFrame: Math.min(...before.map((clip) => clip.startFrame)), endFrame: Math.max(...before.map((clip) => clip.endFrame)) };
+  const span = {
+    startFrame: Math.min(...before.map((clip) => clip.startFrame)),
+    endFrame: Math.max(...before.map((clip) => clip.endFrame)),
+  };
   const beforeCuts = await cutFramesInside(tx, videoId, span);
   const after = await replaceClips(tx, videoId, before, change.after, actor.userId);
   await replaceCuts(tx, videoId, span, change.afterCuts, actor.userId);

@@ -22,12 +22,18 @@ export async function undoDecision(sql: Database, actor: Actor, request: UndoReq
     const target = await find(tx, request.videoId, actor.userId);
     if (target === null) return { kind: 'refused', message: `You have nothing to ${request.direction} on this video.` };
 
-    const current = await liveClips(tx, target.afterClips.map((clip) => clip.id));
+    const current = await liveClips(
+      tx,
+      target.afterClips.map((clip) => clip.id),
+    );
     const isUntouched =
       current.length === target.afterClips.length &&
       target.afterClips.every((clip) => current.some((live) => live.id === clip.id && live.version === clip.version));
     if (!isUntouched) {
-      const [view] = await clipsById(tx, current.map((clip) => clip.id));
+      const [view] = await clipsById(
+        tx,
+        current.map((clip) => clip.id),
+      );
       return {
         kind: 'conflict',
         current: view ?? null,

@@ -34,7 +34,13 @@ export async function publishClipFile({ proxyKey, frameRate, span, signal, key }
 }
 
 /** Stores stills of a stretch, evenly spread inside it, one for each key. */
-export async function publishKeyframes({ proxyKey, frameRate, span, signal, keys }: ProxySpan & { readonly keys: readonly string[] }): Promise<void> {
+export async function publishKeyframes({
+  proxyKey,
+  frameRate,
+  span,
+  signal,
+  keys,
+}: ProxySpan & { readonly keys: readonly string[] }): Promise<void> {
   await inWorkFolder(async (workDir) => {
     const proxyPath = await objectStore().localPath(proxyKey);
     for (const [index, key] of keys.entries()) {

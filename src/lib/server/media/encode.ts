@@ -66,7 +66,8 @@ export async function encodeSource(
     throw new Error(`Frame counts differ: proxy ${proxy.frameCount}, master ${master.frameCount}, detector ${scenes.frameCount}.`);
   }
   const audioOffset = proxy.audioStartSeconds === null ? 0 : Math.abs(proxy.audioStartSeconds - proxy.startSeconds);
-  if (audioOffset > MAX_AUDIO_OFFSET_SECONDS) throw new Error(`The proxy's sound starts ${Math.round(audioOffset * 1000)} ms off its picture.`);
+  if (audioOffset > MAX_AUDIO_OFFSET_SECONDS)
+    throw new Error(`The proxy's sound starts ${Math.round(audioOffset * 1000)} ms off its picture.`);
   return {
     width: master.width,
     height: master.height,
@@ -138,7 +139,12 @@ export async function detectScenesInVideo(
   const framesPath = await makeFifo(workDir);
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const decoding = runFfmpeg({ inputs: [{ path: proxyPath }], filters: [analysisFilter('0:v:0')], outputs: [{ path: framesPath, options: analysisOptions() }], signal });
+  const decoding = runFfmpeg({
+    inputs: [{ path: proxyPath }],
+    filters: [analysisFilter('0:v:0')],
+    outputs: [{ path: framesPath, options: analysisOptions() }],
+    signal,
+  });
   const detecting = detectScenesInFrames({ framesPath, frameRate, signal, ...(options.onFrames ? { onProgress: options.onFrames } : {}) });
   try {
     const [, scenes] = await Promise.all([decoding, detecting]);
@@ -150,7 +156,13 @@ export async function detectScenesInVideo(
   }
 }
 
-async function makePoster(proxyPath: string, workDir: string, frameCount: number, frameRate: FrameRate, signal: AbortSignal): Promise<string> {
+async function makePoster(
+  proxyPath: string,
+  workDir: string,
+  frameCount: number,
+  frameRate: FrameRate,
+  signal: AbortSignal,
+): Promise<string> {
   const posterPath = path.join(workDir, 'poster.jpg');
   const atSeconds = (Math.floor(frameCount / 5) * frameRate.den) / frameRate.num;
   await runFfmpeg({

@@ -11,9 +11,7 @@ const frame = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** What scene detection found: the first frames of new shots, and the parameters in force. */
 export const ScenesSchema = v.object({
   frameCount: frame,
-  cuts: v.array(
-    v.object({ frame, kind: v.picklist(['cut', 'dissolve', 'fade']), startFrame: frame, endFrame: frame, score: v.number() }),
-  ),
+  cuts: v.array(v.object({ frame, kind: v.picklist(['cut', 'dissolve', 'fade']), startFrame: frame, endFrame: frame, score: v.number() })),
   params: v.record(v.string(), v.unknown()),
 });
 export type Scenes = v.InferOutput<typeof ScenesSchema>;
@@ -53,7 +51,9 @@ export async function detectScenesInFrames(options: {
   closed.catch(() => undefined);
   child.stderr.on('data', (text: Buffer) => log.debug({ detector: text.toString().trim() }, 'scene detector'));
   child.stdin.on('error', () => undefined);
-  child.stdin.end(`${JSON.stringify({ v: 1, type: 'detect-scenes', ...ANALYSIS, frameRate: options.frameRate, framesPath: options.framesPath, expectedFrames: null })}\n`);
+  child.stdin.end(
+    `${JSON.stringify({ v: 1, type: 'detect-scenes', ...ANALYSIS, frameRate: options.frameRate, framesPath: options.framesPath, expectedFrames: null })}\n`,
+  );
 
   let scenes: Scenes | undefined;
   for await (const line of createInterface({ input: child.stdout })) {

@@ -20,7 +20,8 @@ const SHOT_FRAMES = [80, 75, 60, 75, 80, 50] as const;
 export async function makeSampleVideo(outPath: string): Promise<void> {
   const inputs = SHOTS.flatMap((shot) => ['-f', 'lavfi', '-i', shot]);
   const trims = SHOT_FRAMES.map(
-    (frames, index) => `[${index}:v]scale=1280:720:flags=neighbor,format=yuv420p,setsar=1,trim=end_frame=${frames},setpts=N/25/TB[v${index}]`,
+    (frames, index) =>
+      `[${index}:v]scale=1280:720:flags=neighbor,format=yuv420p,setsar=1,trim=end_frame=${frames},setpts=N/25/TB[v${index}]`,
   );
   const joined = `${SHOTS.map((_, index) => `[v${index}]`).join('')}concat=n=${SHOTS.length}:v=1:a=0,fps=25[v]`;
   const seconds = SHOT_FRAMES.reduce((sum, frames) => sum + frames, 0) / 25;

@@ -164,7 +164,10 @@ export class Hub implements ListenerSink {
     if (!parsed.success) {
       const [issue] = parsed.issues;
       const where = v.getDotPath(issue);
-      reply({ kind: 'refused', message: `The server does not understand this message${where === null ? '' : ` (${where})`}: reload the page.` });
+      reply({
+        kind: 'refused',
+        message: `The server does not understand this message${where === null ? '' : ` (${where})`}: reload the page.`,
+      });
       return;
     }
     try {

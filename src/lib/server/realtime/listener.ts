@@ -116,20 +116,30 @@ export class Listener implements TopicSource {
         this.#log.error({ err: error }, 'a notification could not be read');
       }
     };
-    await connection.listen(SIGNALS_CHANNEL, heard((text) => this.#sink.onSignal(JSON.parse(text) as LiveSignal)));
-    await connection.listen(ACCOUNTS_CHANNEL, heard((text) => {
-      const { userId } = JSON.parse(text) as { userId?: unknown };
-      this.#sink.onAccountChanged(typeof userId === 'number' ? userId : null);
-    }));
-    await connection.listen(EVENTS_CHANNEL, heard((text) => this.#onNotification(text)), () => {
-      if (!isCurrent()) return;
-      if (this.#hasListened) {
-        this.#log.warn('the LISTEN connection was lost and is back; filling from the outbox');
-        for (const topic of this.#followed.keys()) void this.#enqueue(topic, (followed) => this.#fill(topic, followed));
-        this.#sink.onAccountChanged(null);
-      }
-      this.#hasListened = true;
-    });
+    await connection.listen(
+      SIGNALS_CHANNEL,
+      heard((text) => this.#sink.onSignal(JSON.parse(text) as LiveSignal)),
+    );
+    await connection.listen(
+      ACCOUNTS_CHANNEL,
+      heard((text) => {
+        const { userId } = JSON.parse(text) as { userId?: unknown };
+        this.#sink.onAccountChanged(typeof userId === 'number' ? userId : null);
+      }),
+    );
+    await connection.listen(
+      EVENTS_CHANNEL,
+      heard((text) => this.#onNotification(text)),
+      () => {
+        if (!isCurrent()) return;
+        if (this.#hasListened) {
+          this.#log.warn('the LISTEN connection was lost and is back; filling from the outbox');
+          for (const topic of this.#followed.keys()) void this.#enqueue(topic, (followed) => this.#fill(topic, followed));
+          this.#sink.onAccountChanged(null);
+        }
+        this.#hasListened = true;
+      },
+    );
   }
 
   #onNotification(text: string): void {

@@ -58,12 +58,7 @@ export class Rooms {
   }
 
   /** Subscribes a socket, replacing its earlier subscription to the topic; answers before the first event. */
-  async subscribe(
-    socket: LiveServerSocket,
-    topic: Topic,
-    afterSeq: number,
-    reply: (answer: SubscribeReply) => void,
-  ): Promise<void> {
+  async subscribe(socket: LiveServerSocket, topic: Topic, afterSeq: number, reply: (answer: SubscribeReply) => void): Promise<void> {
     this.unsubscribe(socket, topic);
     const own = this.#subscriptions.get(socket) ?? new Map<Topic, Subscription>();
     if (own.size >= MAX_TOPICS_PER_SOCKET) {

@@ -35,7 +35,9 @@ export class DiskStore implements ObjectStore {
 
   async stat(key: string): Promise<ObjectStat | null> {
     const found = await stat(this.#pathOf(key)).catch(absentAsNull);
-    return found?.isFile() ? { sizeBytes: found.size, etag: `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` } : null;
+    return found?.isFile()
+      ? { sizeBytes: found.size, etag: `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` }
+      : null;
   }
 
   openRead(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable> {

@@ -13,7 +13,9 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 export async function mediaResponse(request: Request, url: URL): Promise<Response> {
   const verified = verifyMediaUrl(url);
   if (verified.kind !== 'ok') {
-    return new Response(verified.kind === 'expired' ? 'This link has expired: reload the page.' : 'This link is not valid.', { status: 403 });
+    return new Response(verified.kind === 'expired' ? 'This link has expired: reload the page.' : 'This link is not valid.', {
+      status: 403,
+    });
   }
   const stat = await objectStore().stat(verified.key);
   if (stat === null) return new Response('This file is gone: it was removed or is being made again.', { status: 404 });

@@ -46,7 +46,11 @@ export function verifyMediaUrl(requested: URL): VerifiedUrl {
   const bytes = Buffer.from(signature.replace(/-/g, '+').replace(/_/g, '=').replace(/~/g, '/'), 'base64');
   if (!createVerify('RSA-SHA1').update(policy).verify(createPublicKey(localPrivateKey()), bytes)) return { kind: 'forged' };
   if (Number(expires) * 1000 < Date.now()) return { kind: 'expired' };
-  const key = url.pathname.replace(/^\/media\//, '').split('/').map(decodeURIComponent).join('/');
+  const key = url.pathname
+    .replace(/^\/media\//, '')
+    .split('/')
+    .map(decodeURIComponent)
+    .join('/');
   return { kind: 'ok', key, downloadName: url.searchParams.get('download') };
 }
 

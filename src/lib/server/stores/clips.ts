@@ -22,7 +22,9 @@ function toView({ deciderId, deciderName, ...row }: ClipViewRow): ClipView {
 
 /** A video's live clips in source order. */
 export async function clipsOfVideo(sql: Sql, videoId: number): Promise<ClipView[]> {
-  const rows = await sql<ClipViewRow[]>`${selectViews(sql)} where c.video_id = ${videoId} and c.superseded_at is null order by c.start_frame`;
+  const rows = await sql<
+    ClipViewRow[]
+  >`${selectViews(sql)} where c.video_id = ${videoId} and c.superseded_at is null order by c.start_frame`;
   return rows.map(toView);
 }
 
@@ -41,7 +43,10 @@ export async function approvedClips(sql: Sql): Promise<ClipView[]> {
 }
 
 /** A live clip and the one before it in its video; null when the clip is gone. */
-export async function clipWithPrevious(sql: Sql, clipId: number): Promise<{ videoId: number; clip: LiveClip; previous: LiveClip | null } | null> {
+export async function clipWithPrevious(
+  sql: Sql,
+  clipId: number,
+): Promise<{ videoId: number; clip: LiveClip; previous: LiveClip | null } | null> {
   const [row] = await sql<{ videoId: number }[]>`select video_id as "videoId" from clips where id = ${clipId} and superseded_at is null`;
   if (row === undefined) return null;
   const pair = await sql<LiveClip[]>`
@@ -178,7 +183,10 @@ export async function publishClips(
   await publish(
     tx,
     videoTopic(videoId),
-    { type: 'clips-changed', payload: { videoId, cause: change.cause, actorName: actor?.name ?? null, removedClipIds: change.removedClipIds, clips } },
+    {
+      type: 'clips-changed',
+      payload: { videoId, cause: change.cause, actorName: actor?.name ?? null, removedClipIds: change.removedClipIds, clips },
+    },
     actor?.userId ?? null,
   );
   return clips;

@@ -9,7 +9,13 @@ export async function cutFramesInside(sql: Sql, videoId: number, span: FrameSpan
 }
 
 /** Replaces the cuts strictly inside a span by those given; a cut that stays keeps its kind. */
-export async function replaceCuts(tx: Transaction, videoId: number, span: FrameSpan, frames: readonly number[], actorId: number): Promise<void> {
+export async function replaceCuts(
+  tx: Transaction,
+  videoId: number,
+  span: FrameSpan,
+  frames: readonly number[],
+  actorId: number,
+): Promise<void> {
   await tx`
     delete from cuts where video_id = ${videoId} and frame > ${span.startFrame} and frame < ${span.endFrame}
       and frame <> all(${[...frames]}::int[])`;

@@ -32,8 +32,7 @@ export interface OpenInviteRow {
 
 const userColumns = (sql: Sql) =>
   sql`id, email, name, password_hash as "passwordHash", role, disabled_at as "disabledAt", created_at as "createdAt"`;
-const linkColumns = (sql: Sql) =>
-  sql`token_hash as "tokenHash", kind, role, user_id as "userId", expires_at as "expiresAt"`;
+const linkColumns = (sql: Sql) => sql`token_hash as "tokenHash", kind, role, user_id as "userId", expires_at as "expiresAt"`;
 
 /** The person with this e-mail, given in lower case, or null. */
 export async function findUserByEmail(sql: Sql, email: string): Promise<UserRow | null> {
@@ -53,10 +52,7 @@ export async function listUsers(sql: Sql): Promise<UserRow[]> {
 }
 
 /** Adds a person; null when the e-mail is taken. */
-export async function insertUser(
-  sql: Sql,
-  user: Pick<UserRow, 'email' | 'name' | 'role' | 'passwordHash'>,
-): Promise<UserRow | null> {
+export async function insertUser(sql: Sql, user: Pick<UserRow, 'email' | 'name' | 'role' | 'passwordHash'>): Promise<UserRow | null> {
   const [row] = await sql<UserRow[]>`
     insert into users (email, name, role, password_hash)
     values (${user.email}, ${user.name}, ${user.role}, ${user.passwordHash})
@@ -133,11 +129,7 @@ export async function findOpenLink(sql: Sql, tokenHash: string): Promise<AccessL
 }
 
 /** Uses a link up: the link for the one caller who comes first, null for all others. */
-export async function useLink(
-  sql: Sql,
-  tokenHash: string,
-  kind: AccessLinkRow['kind'],
-): Promise<AccessLinkRow | null> {
+export async function useLink(sql: Sql, tokenHash: string, kind: AccessLinkRow['kind']): Promise<AccessLinkRow | null> {
   const [row] = await sql<AccessLinkRow[]>`
     update access_links set used_at = now()
     where token_hash = ${tokenHash} and kind = ${kind} and used_at is null and expires_at > now()
@@ -177,12 +169,7 @@ export async function deleteOpenInvite(sql: Sql, tokenHash: string): Promise<boo
  *
  * That is when the oldest of its latest `limit` failures leaves the window.
  */
-export async function findLimitEnd(
-  sql: Sql,
-  subject: string,
-  limit: number,
-  windowMinutes: number,
-): Promise<Date | null> {
+export async function findLimitEnd(sql: Sql, subject: string, limit: number, windowMinutes: number): Promise<Date | null> {
   const [row] = await sql<{ limitEnd: Date }[]>`
     select at + make_interval(mins => ${windowMinutes}) as "limitEnd" from login_failures
     where subject = ${subject} and at > now() - make_interval(mins => ${windowMinutes})

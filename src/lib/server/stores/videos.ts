@@ -100,7 +100,9 @@ export async function unfinishedVideos(sql: Sql): Promise<{ id: number; state: V
 
 /** Videos as the library shows them, newest first; all of them, or those named. */
 export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promise<VideoView[]> {
-  const rows = await sql<(Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & { num: number | null; den: number | null } & ClipCounts)[]>`
+  const rows = await sql<
+    (Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & { num: number | null; den: number | null } & ClipCounts)[]
+  >`
     select v.id, v.title, v.file_name as "fileName", v.source_url as "sourceUrl", v.state, v.failed_stage as "failedStage",
            v.error, v.width, v.height, v.frame_rate_num as num, v.frame_rate_den as den, v.frame_count as "frameCount",
            v.duration_ms as "durationMs", v.thumbnail_key is not null as "hasThumbnail",
@@ -115,7 +117,10 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
     ) c on true
     ${videoIds === undefined ? sql`` : sql`where v.id = any(${[...videoIds]})`}
     order by v.id desc`;
-  const stages = await videoStages(sql, rows.map((row) => row.id));
+  const stages = await videoStages(
+    sql,
+    rows.map((row) => row.id),
+  );
   return rows.map(({ num, den, pending, approved, skipped, archived, ...row }) => ({
     ...row,
     frameRate: num !== null && den !== null ? { num, den } : null,

@@ -19,8 +19,7 @@ export interface DownloadOptions {
 
 /** A finished file, or in a sentence why there will be none. */
 export type DownloadOutcome =
-  | { readonly kind: 'ok'; readonly path: string; readonly fileName: string }
-  | { readonly kind: 'refused'; readonly message: string };
+  { readonly kind: 'ok'; readonly path: string; readonly fileName: string } | { readonly kind: 'refused'; readonly message: string };
 
 /** Fetches a video: a file as it is, a page through yt-dlp. Throws for what another attempt may mend. */
 export async function download(url: string, options: DownloadOptions): Promise<DownloadOutcome> {

@@ -72,7 +72,8 @@ export async function fetchFile(
 async function request(url: string, haveBytes: number, agent: Agent, limits: DownloadLimits, signal: AbortSignal) {
   let current = new URL(url);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-    if (!['http:', 'https:'].includes(current.protocol)) throw new Error(`A redirect leads to ${current.protocol}, only http and https are fetched.`);
+    if (!['http:', 'https:'].includes(current.protocol))
+      throw new Error(`A redirect leads to ${current.protocol}, only http and https are fetched.`);
     if (!limits.allowPrivate) refusePrivateLiteral(current.hostname);
     const headers: Record<string, string> = haveBytes > 0 ? { range: `bytes=${haveBytes}-` } : {};
     const response = await fetch(current, { dispatcher: agent, redirect: 'manual', signal, headers });

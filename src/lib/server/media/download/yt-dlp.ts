@@ -27,10 +27,34 @@ export async function fetchFromPage(url: string, limits: DownloadLimits, options
   const child = spawn(
     pythonPath,
     [
-      ...['-m', 'yt_dlp', '--ignore-config', '--no-playlist', '--no-cache-dir', '--restrict-filenames', '--newline', '--quiet', '--progress'],
-      ...['--proxy', `http://127.0.0.1:${proxy.port}`, '--socket-timeout', '30', '--retries', '3', '--max-filesize', String(limits.maxBytes)],
+      ...[
+        '-m',
+        'yt_dlp',
+        '--ignore-config',
+        '--no-playlist',
+        '--no-cache-dir',
+        '--restrict-filenames',
+        '--newline',
+        '--quiet',
+        '--progress',
+      ],
+      ...[
+        '--proxy',
+        `http://127.0.0.1:${proxy.port}`,
+        '--socket-timeout',
+        '30',
+        '--retries',
+        '3',
+        '--max-filesize',
+        String(limits.maxBytes),
+      ],
       ...['--ffmpeg-location', ffmpegPath, '-f', 'bv*+ba/b', '--merge-output-format', 'mp4/mkv'],
-      ...['--progress-template', 'download:%(progress._percent)s %(progress.eta)s', '-o', path.join(options.workDir, 'page', '%(title).120B.%(ext)s')],
+      ...[
+        '--progress-template',
+        'download:%(progress._percent)s %(progress.eta)s',
+        '-o',
+        path.join(options.workDir, 'page', '%(title).120B.%(ext)s'),
+      ],
       ...['--', url],
     ],
     { env: { PATH: process.env.PATH ?? '' }, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
@@ -62,6 +86,9 @@ export async function fetchFromPage(url: string, limits: DownloadLimits, options
 function explain(stderr: string): string {
   const line = stderr.split('\n').findLast((text) => text.startsWith('ERROR:')) ?? '';
   if (/Unsupported URL|No video/i.test(line)) return 'No video was found on this page.';
-  const words = line.replace(/^ERROR:\s*(\[[^\]]*\]\s*)?/, '').replace(/;? please report.*$/i, '').slice(0, 300);
+  const words = line
+    .replace(/^ERROR:\s*(\[[^\]]*\]\s*)?/, '')
+    .replace(/;? please report.*$/i, '')
+    .slice(0, 300);
   return words === '' ? 'The video could not be downloaded from this page.' : `The video could not be downloaded: ${words}`;
 }

@@ -29,9 +29,11 @@ export const encodeVideo = defineTask({
   run: ({ videoId, revision, sourceKey }, { signal, report }) =>
     inWorkFolder(async (workDir) => {
       const store = objectStore();
-      const encoded = await encodeSource(await store.localPath(sourceKey), workDir, { signal, onProgress: report }).catch((error: unknown) => {
-        throw error instanceof SourceRefused ? new TaskRefused(error.message) : error;
-      });
+      const encoded = await encodeSource(await store.localPath(sourceKey), workDir, { signal, onProgress: report }).catch(
+        (error: unknown) => {
+          throw error instanceof SourceRefused ? new TaskRefused(error.message) : error;
+        },
+      );
       const keys = {
         proxyKey: proxyKey(videoId, revision),
         masterKey: masterKey(videoId, revision),
