@@ -31,6 +31,7 @@ export interface LiveStoreOptions {
 /** Keeps a page's state live: follows its topics from where the page's data ends. */
 export class LiveStore {
   readonly #options: LiveStoreOptions;
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- bookkeeping, nothing is drawn from it
   readonly #followings = new Map<Topic, Following>();
   #socket: LiveSocket | undefined;
 
@@ -85,6 +86,7 @@ export interface LibraryData {
 /** The library, live. */
 export class LibraryState {
   #snapshot = $state.raw<LibrarySnapshot>({ videos: [], seq: 0 });
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- made anew with each snapshot, never changed
   #byId = $derived(new Map(this.#snapshot.videos.map((video) => [video.id, video])));
   readonly #store: LiveStore;
 
