@@ -64,8 +64,17 @@ const sockets = await Promise.all(
 );
 
 const clip: ClipView = {
-  id: 1, videoId: 1, startFrame: 0, endFrame: 100, state: 'approved', groupId: null, version: 2,
-  decidedBy: { id: 1, name: 'Bench' }, decidedAt: new Date().toISOString(), exportState: 'none', exportError: null,
+  id: 1,
+  videoId: 1,
+  startFrame: 0,
+  endFrame: 100,
+  state: 'approved',
+  groupId: null,
+  version: 2,
+  decidedBy: { id: 1, name: 'Bench' },
+  decidedAt: new Date().toISOString(),
+  exportState: 'none',
+  exportError: null,
 };
 const startedMs = performance.now();
 for (let index = 0; index < events; index += 1) {
@@ -73,10 +82,15 @@ for (let index = 0; index < events; index += 1) {
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
   sentMs.set(index + 1, performance.now());
   await sql.begin((tx) =>
-    publish(tx, 'video:1', {
-      type: 'clips-changed',
-      payload: { videoId: 1, cause: 'approve', actorName: 'Bench', removedClipIds: [], clips: [clip] },
-    }, null),
+    publish(
+      tx,
+      'video:1',
+      {
+        type: 'clips-changed',
+        payload: { videoId: 1, cause: 'approve', actorName: 'Bench', removedClipIds: [], clips: [clip] },
+      },
+      null,
+    ),
   );
 }
 const deadlineMs = performance.now() + 10_000;
@@ -84,10 +98,15 @@ while (delaysMs.length < pages * events && performance.now() < deadlineMs) await
 const tookMs = performance.now() - startedMs;
 
 const sorted = delaysMs.toSorted((a, b) => a - b);
-const percentile = (share: number) => Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1));
+const percentile = (share: number) =>
+  Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1));
 process.stdout.write(
   `${JSON.stringify({
-    pages, events, delivered: delaysMs.length, missing: pages * events - delaysMs.length, disorder,
+    pages,
+    events,
+    delivered: delaysMs.length,
+    missing: pages * events - delaysMs.length,
+    disorder,
     delayMs: { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), max: percentile(1) },
     deliveredPerSecond: Math.round((delaysMs.length * 1000) / tookMs),
   })}\n`,

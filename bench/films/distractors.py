@@ -67,6 +67,34 @@ def passing_object(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int
     return result, []
 
 
+def visitor(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """A shaded body (a car, a person) comes in, may stop and stay, and may leave again."""
+    height, width = frames[0].shape[:2]
+    body_width, body_height = int(width * rng.uniform(0.15, 0.6)), int(height * rng.uniform(0.25, 0.95))
+    skin = cv2.resize(rng.integers(0, 256, (int(rng.integers(2, 6)), int(rng.integers(2, 6)), 3)).astype(np.uint8), (body_width, body_height))
+    mask = np.zeros((body_height, body_width), np.uint8)
+    cv2.ellipse(mask, (body_width // 2, body_height // 2), (body_width // 2, body_height // 2), 0, 0, 360, 255, -1)
+    from_point = np.array([rng.choice([-body_width, width]), rng.uniform(0, height - body_height)])
+    to_point = np.array([rng.uniform(0, width - body_width), rng.uniform(0, height - body_height)])
+    if rng.random() < 0.4:
+        from_point, to_point = from_point[::-1] * [1, 1], np.array([to_point[0], float(rng.choice([-body_height, height]))])
+    entry_frames = int(rng.integers(5, 40))
+    start = int(rng.integers(0, max(len(frames) - entry_frames, 1)))
+    shares = np.clip((np.arange(len(frames)) - start) / entry_frames, 0, 1)
+    if rng.random() < 0.4:
+        shares = 1 - shares
+    result = []
+    for frame, share in zip(frames, shares):
+        left, top = (from_point + (to_point - from_point) * share).astype(int)
+        changed = frame.copy()
+        x0, x1, y0, y1 = max(left, 0), min(left + body_width, width), max(top, 0), min(top + body_height, height)
+        if x0 < x1 and y0 < y1:
+            part = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+            changed[y0:y1, x0:x1][mask[part] > 0] = skin[part][mask[part] > 0]
+        result.append(changed)
+    return result, []
+
+
 def caption(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
     """Text fades in over the picture, and out again."""
     height = frames[0].shape[0]
@@ -88,4 +116,4 @@ def repeated_frames(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[in
     return [frames[index - index // period] for index in range(len(frames))], []
 
 
-DISTRACTORS: tuple[Distractor, ...] = (flash, flash, strobe, exposure, passing_object, passing_object, caption, repeated_frames)
+DISTRACTORS: tuple[Distractor, ...] = (flash, flash, strobe, exposure, passing_object, visitor, visitor, visitor, exposure, caption, repeated_frames)

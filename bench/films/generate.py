@@ -42,6 +42,9 @@ GRADUAL_FRAMES = (6, 8, 10, 12, 16, 20, 24, 30, 36, 48)
 MIN_JOINT_DIFFERENCE = 14.0
 """Grey levels between the blurred pictures at a joint: less would be a truth nobody sees."""
 
+MIN_SHOT_CONTRAST = 10.0
+"""Grey levels: a shot that opens or ends on less could not be told from a fade."""
+
 
 @dataclass
 class Film:
@@ -59,7 +62,7 @@ def make_film(rng: Rng, spans: list[MaterialSpan], shot_count: int, ffmpeg_path:
     last_group = ""
     while shot_count > 0:
         shot = _random_shot(rng, spans, ffmpeg_path)
-        if shot.group == last_group or len(shot.frames) < 12:
+        if shot.group == last_group or len(shot.frames) < 12 or not _is_visible(shot):
             continue
         if film.frames and _difference(film.frames[-1], shot.frames[0]) < MIN_JOINT_DIFFERENCE:
             continue
@@ -87,6 +90,10 @@ def _cached_span(span: MaterialSpan, ffmpeg_path: str) -> list[Frame]:
     if span not in _decoded:
         _decoded[span] = read_span(span, ffmpeg_path)
     return _decoded[span]
+
+
+def _is_visible(shot: Shot) -> bool:
+    return all(float(shot.frames[i].std()) >= MIN_SHOT_CONTRAST for i in (0, len(shot.frames) // 2, -1))
 
 
 def _difference(a: Frame, b: Frame) -> float:
@@ -132,7 +139,8 @@ def _mix(a: Frame, b: Frame, share: float, kind: str) -> Frame:
 
 
 def _finish(film: Film, rng: Rng) -> Film:
-    """Treats the film as a whole: opening and closing fades, grain, black and white, bars."""
+    """Treats the film as a whole: opening and closing fades, darkness, grain, black and
+    white, bars."""
     if rng.random() < 0.3:
         count = int(rng.choice([8, 16, 30]))
         for index in range(count):
@@ -143,8 +151,9 @@ def _finish(film: Film, rng: Rng) -> Film:
             film.frames[-1 - index] = cv2.convertScaleAbs(film.frames[-1 - index], alpha=index / count)
     is_grey, has_bars = rng.random() < 0.1, rng.random() < 0.2
     grain = float(rng.choice([0, 0, 0, 4, 9]))
+    light = float(rng.uniform(0.35, 0.7)) if rng.random() < 0.25 else 1.0
     for index, frame in enumerate(film.frames):
-        changed = frame.copy()
+        changed = cv2.convertScaleAbs(frame, alpha=light)
         if is_grey:
             changed = cv2.cvtColor(cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         if grain:

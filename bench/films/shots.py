@@ -142,7 +142,7 @@ def random_grade(rng: Rng) -> Callable[[Frame], Frame]:
     """Gives a colour grade: gamma and channel gains, at times a night-dark one."""
     gains = rng.uniform(0.8, 1.2, 3)
     gamma = rng.uniform(0.7, 1.4)
-    level = rng.uniform(0.12, 0.3) if rng.random() < 0.08 else 1.0
+    level = rng.uniform(0.2, 0.45) if rng.random() < 0.08 else 1.0
     ramp = np.linspace(0, 1, 256) ** gamma
     table = np.clip(255 * level * ramp[:, None] * gains, 0, 255).astype(np.uint8)[None]
     return lambda frame: cv2.LUT(frame, table)

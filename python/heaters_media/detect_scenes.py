@@ -22,8 +22,9 @@ DETECTOR_NAME = "heaters-scenes"
 CONTEXT_FRAMES = 128
 """Frames kept on either side of those being decided: the longest dissolve and its surroundings."""
 
-CORE_FRAMES = 256
-"""Frames decided at a time: enough for numpy to be quick, little enough to stay in cache."""
+CORE_FRAMES = 96
+"""Frames decided at a time: enough for numpy to be quick, few enough that little is left to
+do once the last frame is in."""
 
 PROGRESS_INTERVAL_SECONDS = 0.25
 LEAST_KEPT_SCORE = 0.02

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -16,6 +16,9 @@ from .geometry import ANALYSIS_FILTER, FRAME_BYTES
 from .protocol import ProtocolError
 
 BATCH_FRAMES = 32
+
+PIPE_BYTES = 1 << 20
+"""Room for 134 frames: ffmpeg decodes on while numpy is loaded or a core is decided."""
 
 FrameBatch = NDArray[np.uint8]
 """Raw frames, shape (frames, FRAME_BYTES)."""
@@ -73,7 +76,16 @@ def open_frames(frames_path: str) -> Iterator[BinaryIO]:
             "bad-request", f"The frames at {frames_path!r} cannot be opened: {error}."
         ) from error
     with stream:
+        _widen_pipe(stream.fileno())
         yield stream  # type: ignore[misc]
+
+
+def _widen_pipe(descriptor: int) -> None:
+    """Asks for a larger pipe; where the system will not, the default does as well, slower."""
+    with suppress(OSError, ImportError):
+        import fcntl
+
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
 
 
 @contextmanager
@@ -96,6 +108,7 @@ def decode_video(video_path: str, ffmpeg_path: str) -> Iterator[BinaryIO]:
                 "bad-request", f"ffmpeg cannot be started ({error}). Install it or pass --ffmpeg."
             ) from error
         assert process.stdout is not None
+        _widen_pipe(process.stdout.fileno())
         try:
             yield process.stdout  # type: ignore[misc]
         finally:

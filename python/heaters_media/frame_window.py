@@ -6,6 +6,8 @@ context that the candidates need is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ HISTOGRAM_BINS = 32
 
 BLANK_CONTRAST = 4.0
 """Grey levels: a picture with less shows nothing; black or white at that, it is blank."""
+
+UNCHANGED_LEVELS = 4.0
+"""Grey levels that a cell may move by and still count as unchanged."""
 
 BLACK_BRIGHTNESS = 34.0
 WHITE_BRIGHTNESS = 214.0
@@ -113,7 +118,33 @@ class FrameWindow:
 
     def distance(self, a: int, b: int) -> float:
         """The signature distance of two window indices, in grey levels."""
-        return float(np.abs(self.signature[a] - self.signature[b]).mean())
+        return cv2.norm(self.signature[a], self.signature[b], cv2.NORM_L1) / self.signature.shape[1]
+
+    def unchanged_share(self, a: int, b: int) -> float:
+        """The share of signature cells that are the same at two window indices, 0 … 1.
+
+        A passing object leaves the rest of the picture as it was; another scene does not.
+        """
+        return float((np.abs(self.signature[a] - self.signature[b]) < UNCHANGED_LEVELS).mean())
+
+    def change_spread(self, a: int, b: int) -> float:
+        """How evenly the change between two window indices is spread over the picture.
+
+        Gives the participation ratio of the cells, (Σ|d|)² / (n Σd²): 1 if all change
+        alike, k/n if k cells carry all of it, as when something small passes.
+        """
+        change = np.abs(self.signature[a] - self.signature[b])
+        total = float(change.sum())
+        return total * total / (len(change) * float(change @ change) + 1e-3)
+
+    def cells_return(self, at: int, others: Sequence[int]) -> float:
+        """How far the cells of index `at` stay from what they are at the best of the others.
+
+        Gives a mean in grey levels. Behind something that passes the old picture comes
+        back, cell by cell, if not all at once.
+        """
+        nearest = np.abs(self.signature[list(others)] - self.signature[at]).min(axis=0)
+        return float(nearest.mean())
 
     def clamp(self, index: int) -> int:
         """The nearest index that the window holds."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import Candidate, CutKind
 from .frame_window import Floats, FrameWindow
-from .motion import drift, unexplained_mean
+from .motion import drift, explained_correlation, unexplained_mean
 from .picture_match import correlation, shift_gain, unmatched_share
 
 GRADUAL_FEATURES = (
@@ -27,7 +28,8 @@ GRADUAL_FEATURES = (
     "contrastLowest", "brightnessMiddle", "unmatched", "lumaShift", "chromaShift",
     "shiftGain", "spanFrames", "returnsAfter", "returnsBefore", "sharpnessDip", "correlation",
     "distanceToNoise", "unexplained", "unexplainedToRaw", "unexplainedBefore", "unexplainedAfter",
-    "unexplainedMiddle", "drift", "driftCoherence", "driftBefore", "driftAfter", "isFade",
+    "unexplainedMiddle", "drift", "driftCoherence", "driftBefore", "driftAfter", "unchangedShare",
+    "changeSpread", "cellsReturnAfter", "cellsReturnBefore", "explainedCorrelation", "isFade",
 )
 """The model's inputs, in order; `_features` says what each is."""
 
@@ -35,11 +37,17 @@ HALF_SPANS = (2, 3, 4, 6, 8, 12, 16, 24)
 """Half-lengths in frames of the spans tried; neighbours differ by at most 1.5 times."""
 
 MIN_DISTANCE = 4.0
+MIN_UNEXPLAINED = 7.0
+MIN_UNEXPLAINED_TO_RAW = 0.45
+"""What must be left between the ends once motion is taken out, in grey levels and as a
+share of the plain difference: spares half of the costly looks, and no boundary seen."""
+
 MIN_STRAIGHTNESS = 0.55
 MAX_STEP_SHARE = 0.75
+RETURN_FRAMES = (8, 16, 32, 48, 64)
 PEAK_FRAMES = 5
 SAME_SPAN_OVERLAP = 0.7
-DRIFT_STEPS = 8
+DRIFT_STEPS = 6
 FADE_REACH_FRAMES = 32
 FADE_CONTRAST_SHARE = 0.45
 FADE_MIN_CONTRAST = 8.0
@@ -66,7 +74,11 @@ def find_gradual_candidates(window: FrameWindow, core_start: int, core_end: int)
         # Half a fade is no cut: the run of blank frames that it leads to decides.
         if not _is_half_fade(window.contrast, is_blank, span)
     ]
-    candidates = [_candidate(window, step, kind, *span) for kind, span in spans]
+    candidates = [
+        _candidate(window, step, kind, *span)
+        for kind, span in spans
+        if _is_worth_a_look(window.luma[span[0]], window.luma[span[2]])
+    ]
     return candidates + _blank_run_candidates(window, step, core_start, core_end)
 
 
@@ -88,6 +100,13 @@ def _dissolve_spans(window: FrameWindow, step: Floats, core_start: int, core_end
         if all(_overlap(span, other) < SAME_SPAN_OVERLAP for other in distinct):
             distinct.append(span)
     return [("dissolve", span) for span in sorted(distinct)]
+
+
+def _is_worth_a_look(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    raw = cv2.norm(a, b, cv2.NORM_L1) / a.size
+    if raw < MIN_UNEXPLAINED / 2:
+        return False
+    return unexplained_mean(a, b) >= max(MIN_UNEXPLAINED, MIN_UNEXPLAINED_TO_RAW * raw)
 
 
 def _overlap(a: Span, b: Span) -> float:
@@ -277,8 +296,8 @@ def _features(window: FrameWindow, step: Floats, a: int, middle: int, b: int) ->
         float(np.abs(window.chroma_cdf[a] - window.chroma_cdf[b]).mean()),
         shift_gain(luma[window.clamp(middle - reach)], luma[window.clamp(middle + reach)]),
         float(b - a),
-        min(window.distance(a, window.clamp(b + j)) for j in (8, 16, 32, 48, 64)) / distance,
-        min(window.distance(window.clamp(a - j), b) for j in (8, 16, 32, 48, 64)) / distance,
+        min(window.distance(a, window.clamp(b + j)) for j in RETURN_FRAMES) / distance,
+        min(window.distance(window.clamp(a - j), b) for j in RETURN_FRAMES) / distance,
         float(sharpness[middle]) / (float(sharpness[a] + sharpness[b]) / 2 + 0.1),
         correlation(window.signature[a], window.signature[b]),
         distance / (float(np.median(quiet)) + 0.5 if len(quiet) else 0.5),
@@ -292,8 +311,8 @@ def _motion_features(window: FrameWindow, a: int, middle: int, b: int) -> tuple[
     before, after = window.clamp(a - side), window.clamp(b + side)
     quarter = max((b - a) // 4, 1)
     early, late = window.clamp(middle - quarter), window.clamp(middle + quarter)
-    unexplained = unexplained_mean(luma[a], luma[b])
-    raw = float(np.abs(luma[a].astype(np.float32) - luma[b]).mean())
+    unexplained, distance = unexplained_mean(luma[a], luma[b]), max(window.distance(a, b), 1e-3)
+    raw = cv2.norm(luma[a], luma[b], cv2.NORM_L1) / luma[a].size
     size, coherence = drift(_steps(window, a, b))
     scale = unexplained + 1.0
     return (
@@ -306,6 +325,11 @@ def _motion_features(window: FrameWindow, a: int, middle: int, b: int) -> tuple[
         coherence,
         drift(_steps(window, before, a))[0] / (size + 1.0),
         drift(_steps(window, b, after))[0] / (size + 1.0),
+        window.unchanged_share(a, b),
+        window.change_spread(a, b),
+        window.cells_return(a, [window.clamp(b + k) for k in RETURN_FRAMES]) / distance,
+        window.cells_return(b, [window.clamp(a - k) for k in RETURN_FRAMES]) / distance,
+        explained_correlation(luma[a], luma[b]),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .candidates import Candidate
 from .frame_window import Floats, FrameWindow
-from .motion import unexplained_mean
+from .motion import explained_correlation, unexplained_mean
 from .picture_match import correlation, shift_gain, unmatched_share
 
 HARD_FEATURES = (
@@ -14,17 +15,24 @@ HARD_FEATURES = (
     "histogramToNeighbours", "returnsAfter", "returnsBefore", "crossDistance", "unmatched",
     "unmatchedBefore", "unmatchedAfter", "unmatchedAcross", "correlation", "sharpness",
     "shiftGain", "contrastBefore", "contrastAfter", "unexplained", "unexplainedToNeighbours",
-    "unexplainedToStep", "unexplainedAcross",
+    "unexplainedToStep", "unexplainedAcross", "unchangedShare",
+    "changeSpread", "cellsReturnAfter", "cellsReturnBefore", "explainedCorrelation",
 )
 """The model's inputs, in order; `_features` says what each is."""
 
 MIN_STEP = 2.0
 """Grey levels: below this no cut of real material was ever seen, and noise begins."""
 
-MIN_STEP_TO_MEDIAN = 1.7
+MIN_STEP_TO_MEDIAN = 1.8
+MIN_UNEXPLAINED = 4.0
+MIN_UNEXPLAINED_TO_NEIGHBOURS = 1.02
+"""A step that motion explains, or as well as its neighbours, needs no closer look: this
+spares nine of ten candidates that are none, and not one of 800 that were."""
+
 NEIGHBOUR_FRAMES = 6
 MEDIAN_FRAMES = 12
 FLASH_FRAMES = 10
+RETURN_FRAMES = (4, 8, 16, 32, 48)
 
 
 def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) -> list[Candidate]:
@@ -46,7 +54,10 @@ def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) ->
             continue
         if step[at] < step[max(at - 1, 1) : at + 2].max():
             continue
-        features = _features(window, step, median, at)
+        unexplained, usual = _unexplained(window, at)
+        if unexplained < MIN_UNEXPLAINED or unexplained < MIN_UNEXPLAINED_TO_NEIGHBOURS * (usual + 1.0):
+            continue
+        features = _features(window, step, median, at, unexplained, usual)
         candidates.append(Candidate("cut", frame, frame, frame, features))
     return candidates
 
@@ -57,7 +68,17 @@ def _neighbour_median(step: Floats) -> Floats:
     return np.median(views, axis=1).astype(np.float32)
 
 
-def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tuple[float, ...]:
+def _unexplained(window: FrameWindow, at: int) -> tuple[float, float]:
+    """What motion leaves of the step into `at`, and of the changes just before and after."""
+    luma, early, late = window.luma, window.clamp(at - 3), window.clamp(at + 2)
+    # Two frames apart, so that a repeated frame does not read as perfect calm.
+    usual = max(unexplained_mean(luma[early], luma[at - 1]), unexplained_mean(luma[at], luma[late]))
+    return unexplained_mean(luma[at - 1], luma[at]), usual
+
+
+def _features(
+    window: FrameWindow, step: Floats, median: Floats, at: int, unexplained: float, usual: float
+) -> tuple[float, ...]:
     """The hard-cut features of the step into window index `at`, ordered as HARD_FEATURES."""
     size = float(step[at])
     before = step[max(at - NEIGHBOUR_FRAMES, 0) : at]
@@ -67,9 +88,6 @@ def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tup
     chroma_shift = _mean_abs(chroma_cdf[at], chroma_cdf[at - 1])
     early, late = window.clamp(at - 3), window.clamp(at + 2)
     luma = window.luma
-    unexplained = unexplained_mean(luma[at - 1], luma[at])
-    # Two frames apart, so that a repeated frame does not read as perfect calm.
-    usual = max(unexplained_mean(luma[early], luma[at - 1]), unexplained_mean(luma[at], luma[late]))
     around = window.sharpness[max(at - MEDIAN_FRAMES, 0) : at + MEDIAN_FRAMES]
     return (
         size,
@@ -96,6 +114,11 @@ def _features(window: FrameWindow, step: Floats, median: Floats, at: int) -> tup
         unexplained / (usual + 1.0),
         unexplained / size,
         unexplained_mean(luma[early], luma[late]),
+        window.unchanged_share(at - 1, at),
+        window.change_spread(at - 1, at),
+        window.cells_return(at - 1, [window.clamp(at + k) for k in RETURN_FRAMES]) / size,
+        window.cells_return(at, [window.clamp(at - 1 - k) for k in RETURN_FRAMES]) / size,
+        explained_correlation(luma[at - 1], luma[at]),
     )
 
 
@@ -117,4 +140,4 @@ def _nearest(window: FrameWindow, at: int, others: range | tuple[int, ...]) -> f
 
 
 def _mean_abs(a: Floats, b: Floats) -> float:
-    return float(np.abs(a - b).mean())
+    return cv2.norm(a, b, cv2.NORM_L1) / a.size
