@@ -1,5 +1,11 @@
 /** The direction rules of ARCHITECTURE.md. */
-const only = (name, comment, from, to) => ({ name, comment, severity: 'error', from: { path: from }, to: { path: '^src|^node:', pathNot: to } });
+const only = (name, comment, from, to) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^src|^node:', pathNot: to },
+});
 const importer = (name, library, allowed) => ({
   name: `one-importer-${name}`,
   comment: `${name} stays behind ${allowed}.`,
@@ -13,8 +19,18 @@ module.exports = {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     only('core-is-pure', 'The core imports nothing but itself.', '^src/lib/core', '^src/lib/core'),
     only('live-is-shared', 'Both ends share it.', '^src/lib/live', '^src/lib/(core|live|jobs/stages)'),
-    only('browser-rooms', 'Nothing of the server reaches the browser.', '^src/lib/(client|components)', '^src/lib/(core|live|client|components|jobs/stages)'),
-    only('features-know-no-edges', 'Features write outbox rows.', '^src/lib/server/features', '^src/lib/(core|live|jobs/stages)|^src/lib/server/(?!realtime)|^node:'),
+    only(
+      'browser-rooms',
+      'Nothing of the server reaches the browser.',
+      '^src/lib/(client|components)',
+      '^src/lib/(core|live|client|components|jobs/stages)',
+    ),
+    only(
+      'features-know-no-edges',
+      'Features write outbox rows.',
+      '^src/lib/server/features',
+      '^src/lib/(core|live|jobs/stages)|^src/lib/server/(?!realtime)|^node:',
+    ),
     importer('fluent-ffmpeg', 'node_modules/fluent-ffmpeg', '^src/lib/server/media/ffmpeg'),
     importer('lucia', 'node_modules/(lucia|@lucia-auth)', '^src/lib/server/auth/lucia'),
     importer('cloudfront-signer', 'node_modules/@aws-sdk/cloudfront-signer', '^src/lib/server/storage/sign-url'),
@@ -23,6 +39,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'], extensions: ['.ts', '.js', '.svelte'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+      extensions: ['.ts', '.js', '.svelte'],
+    },
   },
 };

@@ -4,7 +4,19 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-  { ignores: ['build/', '.svelte-kit/', '.heaters/', 'node_modules/', 'python/', 'test-results/', '*.config.*', 'scripts/', '.dependency-cruiser.cjs'] },
+  {
+    ignores: [
+      'build/',
+      '.svelte-kit/',
+      '.heaters/',
+      'node_modules/',
+      'python/',
+      'test-results/',
+      '*.config.*',
+      'scripts/',
+      '.dependency-cruiser.cjs',
+    ],
+  },
   ...ts.configs.recommended,
   ...svelte.configs.recommended,
   {

@@ -4,7 +4,8 @@ import { QUEUES, type QueueName } from '#lib/jobs/stages.ts';
 
 const wholeNumber = (fallback: string) =>
   v.pipe(v.optional(v.string(), fallback), v.regex(/^\d+$/, 'must be a whole number'), v.transform(Number));
-const text = (what: string) => v.pipe(v.string(`is missing: ${what}`), v.nonEmpty(`is empty: ${what}`));
+// An absent variable is an empty one: both get the same sentence.
+const text = (what: string) => v.pipe(v.optional(v.string(), ''), v.nonEmpty(`is missing: ${what}`));
 
 const Environment = v.object({
   DATABASE_URL: text('the URL of a PostgreSQL server; `npm start` brings one along'),

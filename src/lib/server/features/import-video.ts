@@ -96,7 +96,10 @@ export async function completeDownload(sql: Database, videoId: number, file: Loc
   return outcome;
 }
 
-async function checkFile(sql: Database, file: LocalFile): Promise<Exclude<ImportOutcome, { kind: 'ok' }> | { readonly kind: 'new'; readonly sha256: string }> {
+async function checkFile(
+  sql: Database,
+  file: LocalFile,
+): Promise<Exclude<ImportOutcome, { kind: 'ok' }> | { readonly kind: 'new'; readonly sha256: string }> {
   const probe = await probeSource(file.path);
   if (probe.kind === 'refused') return { kind: 'refused', message: probe.reason };
   const sha256 = await digestOf(file.path);
