@@ -27,6 +27,8 @@ export default ts.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'no-empty-pattern': 'off',
       'svelte/no-navigation-without-resolve': 'off',
+      // svelte-check judges these; this rule does not see its warnings.
+      'svelte/no-unused-svelte-ignore': 'off',
     },
   },
   { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } } },
