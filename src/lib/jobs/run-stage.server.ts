@@ -1,6 +1,7 @@
 import { STAGES, type StageName } from '#lib/jobs/stages.ts';
 import { StageRefused, type StageContext, type StageHandlers } from '#lib/jobs/handler.server.ts';
 import { videoTopic } from '#lib/live/topics.ts';
+import type { StageView } from '#lib/live/views.ts';
 import type { Database } from '#lib/server/db.ts';
 import type { StageJob } from '#lib/server/enqueue.ts';
 import { log } from '#lib/server/log.ts';
@@ -30,7 +31,7 @@ export async function runStage(
     return;
   }
   const started = await markRunning(sql, stage, item, attempt.number);
-  if (isShown) await sendSignal(sql, { topic: videoTopic(videoId), type: 'progress', payload: started });
+  if (isShown) await announce(sql, started);
   const progress = throttledProgress(sql, stage, item, attempt.number, isShown);
   const handler = handlers[stage];
   const context: StageContext = { sql, ...item, signal: attempt.signal, report: progress.report };
@@ -70,15 +71,7 @@ function throttledProgress(sql: Database, stage: StageName, item: { itemId: numb
     latest = null;
     isSending = true;
     const view = { ...item, stage, state: 'running', attempt, ...sent, error: null } as const;
-    Promise.all([
-      recordProgress(sql, stage, item, sent),
-      ...(isShown
-        ? [
-            sendSignal(sql, { topic: videoTopic(item.videoId), type: 'progress', payload: view }),
-            sendSignal(sql, { topic: 'library', type: 'progress', payload: view }),
-          ]
-        : []),
-    ])
+    Promise.all([recordProgress(sql, stage, item, sent), isShown ? announce(sql, view) : undefined])
       .catch((error: unknown) => log.warn({ err: error, stage }, 'progress was not recorded'))
       .finally(() => (isSending = false));
   }, PROGRESS_INTERVAL_MS);
@@ -88,4 +81,11 @@ function throttledProgress(sql: Database, stage: StageName, item: { itemId: numb
     },
     stop: () => clearInterval(timer),
   };
+}
+
+/** Shows a stage on the video's own page and in the library. */
+async function announce(sql: Database, stage: StageView): Promise<void> {
+  for (const topic of ['library', videoTopic(stage.videoId)] as const) {
+    await sendSignal(sql, { topic, type: 'progress', payload: stage });
+  }
 }
