@@ -52,8 +52,9 @@ spawnEntry('prepare').once('exit', (code) => {
 function spawnEntry(name) {
   return spawn(tools.node, [`src/entries/${name}.ts`], {
     cwd: ROOT,
-    env: { ...env, HEATERS_ROLE: name },
-    stdio: 'inherit',
+    env: { ...env, HEATERS_ROLE: name, HEATERS_PARENT: 'stdin' },
+    // Our end of their stdin closes with us, however we end: none is left behind.
+    stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,
   });
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { onParentGone } from './parent.ts';
 import { config, ConfigError, type Config } from '#lib/server/config.ts';
 import { closeDb, db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
@@ -117,6 +118,7 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', (signal) => void close(signal));
   process.on('SIGINT', (signal) => void close(signal));
+  onParentGone(() => void close('parent gone'));
 }
 
 await main();

@@ -1,3 +1,4 @@
+import { onParentGone } from './parent.ts';
 import { handlers } from '#lib/jobs/handlers.server.ts';
 import { startQueues } from '#lib/jobs/queues.server.ts';
 import { config, ConfigError } from '#lib/server/config.ts';
@@ -14,6 +15,7 @@ try {
   };
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());
+  onParentGone(() => void stop());
 } catch (error) {
   if (error instanceof ConfigError) console.error(error.message);
   else log.fatal({ err: error }, 'the worker could not start');
