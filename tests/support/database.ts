@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
-import { PgBoss } from 'pg-boss';
+import { migrateJobs } from '#lib/server/migrate-jobs.ts';
 import { migrate } from '#lib/server/migrate.ts';
 
 const TEMPLATE = 'heaters_template';
@@ -18,10 +18,7 @@ export async function createTestDatabase(): Promise<{ url: string; drop: () => P
     if (made.length === 0) {
       await admin.unsafe(`create database ${TEMPLATE}`);
       await migrate(urlOf(adminUrl, TEMPLATE));
-      const boss = new PgBoss({ connectionString: urlOf(adminUrl, TEMPLATE), supervise: false, schedule: false });
-      boss.on('error', () => undefined);
-      await boss.start();
-      await boss.stop({ graceful: false });
+      await migrateJobs(urlOf(adminUrl, TEMPLATE));
     }
     await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
   } finally {

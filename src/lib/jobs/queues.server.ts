@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { dispatch } from '#lib/jobs/dispatch.server.ts';
 import type { StageHandlers } from '#lib/jobs/handler.server.ts';
 import { runStage } from '#lib/jobs/run-stage.server.ts';
-import { QUEUES, STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
+import { STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
 import { sweep } from '#lib/jobs/sweep.server.ts';
 import type { Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
@@ -26,7 +26,7 @@ const StageJobSchema = v.object({
 const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) });
 
 /**
- * Opens pg-boss, makes its queues, and works on those named until `stop` is called.
+ * Opens pg-boss and works on those named until `stop` is called.
  *
  * Jobs wake their worker by NOTIFY; polling remains as the fallback. A worker that dies misses its
  * heartbeat, and the job is tried again.
@@ -46,7 +46,6 @@ export async function startQueues(
   });
   boss.on('error', (error) => log.error({ err: error }, 'the job queue reports an error'));
   await boss.start();
-  for (const name of QUEUES) await boss.createQueue(name, { policy: 'exclusive', notify: true, deleteAfterSeconds: 14 * 24 * 3600 });
   await boss.schedule('default', '* * * * *', { schedule: 'dispatch' }, { key: 'dispatch', singletonKey: 'dispatch' });
   await boss.schedule('default', '0 */4 * * *', { schedule: 'sweep' }, { key: 'sweep', singletonKey: 'sweep' });
 

@@ -1,3 +1,4 @@
+import type { LiveClip } from '#lib/core/review.ts';
 import type { ReviewReply, UndoRequest } from '#lib/live/commands.ts';
 import type { Database } from '#lib/server/db.ts';
 import { commitChange, replyTo, type Actor } from '#lib/server/features/review-clip.ts';
@@ -26,9 +27,7 @@ export async function undoDecision(sql: Database, actor: Actor, request: UndoReq
       tx,
       target.afterClips.map((clip) => clip.id),
     );
-    const isUntouched =
-      current.length === target.afterClips.length &&
-      target.afterClips.every((clip) => current.some((live) => live.id === clip.id && live.version === clip.version));
+    const isUntouched = target.afterClips.every((left) => current.some((live) => isSameClip(live, left)));
     if (!isUntouched) {
       const [view] = await clipsById(
         tx,
@@ -55,4 +54,18 @@ export async function undoDecision(sql: Database, actor: Actor, request: UndoReq
 
 function describe(kind: string): string {
   return kind === 'undo' ? 'decision' : kind.replace('-', ' ');
+}
+
+/**
+ * Whether a clip is as a decision left it. Versions don't tell: they also rise when someone goes on
+ * from here and undoes that again.
+ */
+function isSameClip(live: LiveClip, left: LiveClip): boolean {
+  return (
+    live.id === left.id &&
+    live.startFrame === left.startFrame &&
+    live.endFrame === left.endFrame &&
+    live.state === left.state &&
+    live.groupId === left.groupId
+  );
 }

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import { runFfprobe } from '#lib/server/media/ffmpeg.ts';
@@ -51,7 +51,7 @@ export async function probeSource(
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     return refused(
-      /moov atom not found/i.test(words)
+      /moov atom not found/i.test(words) && (await isMp4(path))
         ? 'The file is cut short: its index (moov) is missing. Copy or record it again.'
         : 'This is not a video file that can be read.',
     );
@@ -74,6 +74,17 @@ export async function probeSource(
       audioCodec: sound?.codec_name ?? null,
     },
   };
+}
+
+/** Whether a file begins as the MP4 family does, with an `ftyp` box (ISO/IEC 14496-12, 4.3). */
+async function isMp4(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.toString('latin1', 4, 8) === 'ftyp';
+  } finally {
+    await file.close();
+  }
 }
 
 /** Measures a finished video, counting its packets. */

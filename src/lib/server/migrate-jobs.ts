@@ -1,0 +1,19 @@
+import { PgBoss } from 'pg-boss';
+import { QUEUES } from '#lib/jobs/stages.ts';
+
+/** Brings the job queue's own schema up to date and makes our queues. Harmless to repeat. */
+export async function migrateJobs(databaseUrl: string): Promise<void> {
+  const boss = new PgBoss({ connectionString: databaseUrl, max: 2, supervise: false, schedule: false });
+  let failure: unknown;
+  boss.on('error', (error) => (failure = error));
+  await boss.start();
+  try {
+    for (const name of QUEUES) {
+      // Exclusive: one waiting or running job for a singleton key, so that none is doubled.
+      await boss.createQueue(name, { policy: 'exclusive', notify: true, deleteAfterSeconds: 14 * 24 * 3600 });
+    }
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+  if (failure !== undefined) throw failure;
+}
