@@ -31,6 +31,7 @@ export async function openEnvironment(): Promise<TestEnvironment> {
     dataDir,
     async addPerson(name, role) {
       const user = await insertUser(sql, { email: `${name.toLowerCase()}@example.com`, name, role, passwordHash: null });
+      if (user === null) throw new Error(`${name} is there already.`);
       return { userId: user.id, name, role };
     },
     async close() {
