@@ -29,7 +29,7 @@ export async function run(args: string[]): Promise<void> {
       const pressedAtMs = await page.evaluate(
         (key) => {
           const at = performance.timeOrigin + performance.now();
-          window.dispatchEvent(new KeyboardEvent('keydown', { key, code: `Key${key.toUpperCase()}`, bubbles: true }));
+          document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code: `Key${key.toUpperCase()}`, bubbles: true }));
           return at;
         },
         index % 2 === 0 ? 'a' : 'u',

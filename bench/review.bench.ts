@@ -23,7 +23,9 @@ export async function run(args: string[]): Promise<void> {
               const startedAt = performance.now();
               const shownBefore = document.querySelector('[data-testid=current-clip]')?.getAttribute('data-clip-id');
               setTimeout(() => reject(new Error('No frame of the next clip was painted within 10 s.')), 10_000);
-              window.dispatchEvent(new KeyboardEvent('keydown', { key: pressed, code: `Key${pressed.toUpperCase()}`, bubbles: true }));
+              document.body.dispatchEvent(
+                new KeyboardEvent('keydown', { key: pressed, code: `Key${pressed.toUpperCase()}`, bubbles: true }),
+              );
               const look = () => {
                 const video = document.querySelector<HTMLVideoElement>('[data-testid=clip-player]');
                 const shown = document.querySelector('[data-testid=current-clip]')?.getAttribute('data-clip-id');

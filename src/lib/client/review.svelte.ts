@@ -1,49 +1,113 @@
-import { liveSocket } from '#lib/client/socket.ts';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { liveSocket, type Unreachable } from '#lib/client/socket.ts';
 import type { VideoState } from '#lib/client/live-store.svelte.ts';
+import { OwnChanges } from '#lib/client/own-changes.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
 import type { ReviewReply } from '#lib/live/commands.ts';
 import type { ClipView } from '#lib/live/views.ts';
 
 const CLIPS_AHEAD = 5;
+const RETRY_MS = 3_000;
 
-/** What the page tells the reviewer. */
-export type Tell = (kind: 'done' | 'problem', message: string) => void;
+/** What the page tells the reviewer. `show` goes to the clip that it is about. */
+export interface Notice {
+  readonly kind: 'done' | 'problem' | 'conflict';
+  readonly message: string;
+  readonly show: (() => void) | null;
+}
+
+/** A playback file and the span of source frames that it holds. */
+export interface PlaybackSource {
+  readonly clipId: number;
+  readonly url: string;
+  readonly startFrame: number;
+  readonly endFrame: number;
+}
 
 /** The review page's state: which clip is shown, what plays, and the commands of the reviewer. */
 export class Review {
   readonly #page: VideoState;
-  readonly #tell: Tell;
+  readonly #tell: (notice: Notice) => void;
+  readonly #sources = new SvelteMap<number, PlaybackSource>();
+  /** Decided, and not answered yet: no longer in the queue. */
+  readonly #deciding = new SvelteSet<number>();
+  readonly #own = new OwnChanges();
   #currentId = $state<number | null>(null);
-  #urls = $state<Readonly<Record<string, string>>>({});
+  /** Where the current clip begins, to find what is there when someone splits or merges it away. */
+  #lastFrame = 0;
+  /** Commands go out one after the other, in the order in which they were given. */
+  #line: Promise<unknown> = Promise.resolve();
 
-  constructor(page: VideoState, tell: Tell, firstClipId: number | null) {
+  constructor(page: VideoState, tell: (notice: Notice) => void, firstClipId: number | null) {
     this.#page = page;
     this.#tell = tell;
-    this.#currentId = page.clips.find((clip) => clip.id === firstClipId)?.id ?? this.#nextPending(-1)?.id ?? null;
+    if (page.clips.some((clip) => clip.id === firstClipId)) this.#currentId = firstClipId;
   }
 
-  /** The clip on the screen; when it was split or merged away, the one that now begins nearest. */
+  /**
+   * The clip on the screen: the chosen one; where it was split or merged away, the one now there;
+   * without a choice the first that is pending; null when all are reviewed.
+   */
   get current(): ClipView | null {
-    return this.#page.clips.find((clip) => clip.id === this.#currentId) ?? null;
+    const { clips } = this.#page;
+    const chosen = this.#currentId === null ? undefined : clips.find((clip) => clip.id === this.#currentId);
+    if (chosen !== undefined) {
+      this.#lastFrame = chosen.startFrame;
+      return chosen;
+    }
+    if (this.#currentId !== null) {
+      const there = clips.find((clip) => clip.startFrame <= this.#lastFrame && this.#lastFrame < clip.endFrame);
+      if (there !== undefined) return there;
+    }
+    return this.#nextPending(-1) ?? null;
   }
 
+  /** The place of the current clip among all clips, or -1. */
   get index(): number {
-    return this.#page.clips.findIndex((clip) => clip.id === this.#currentId);
+    const { current } = this;
+    return current === null ? -1 : this.#page.clips.indexOf(current);
   }
 
-  /** The playback URL of a clip, null until it has one. */
-  url(clip: ClipView): string | null {
-    return this.#urls[playbackName(clip)] ?? null;
+  /** The neighbour before the current clip in the source. */
+  get previous(): ClipView | null {
+    return this.#page.clips[this.index - 1] ?? null;
   }
 
-  /** The clips whose playback is wanted: the current one first, then what comes next. */
-  get upcoming(): readonly ClipView[] {
-    const from = Math.max(0, this.index);
-    return this.#page.clips.slice(from, from + 1 + CLIPS_AHEAD);
+  /** The clip that a decision leads to. */
+  get next(): ClipView | null {
+    return this.index < 0 ? null : (this.#nextPending(this.index) ?? null);
   }
 
+  /** How many clips wait for a decision, those not counted whose decision is under way. */
+  get pendingCount(): number {
+    return this.#page.clips.filter((clip) => clip.state === 'pending' && !this.#deciding.has(clip.id)).length;
+  }
+
+  /** Its playback file; while one for a moved cut is made, the one from before. */
+  source(clip: ClipView): PlaybackSource | null {
+    return this.#sources.get(clip.id) ?? null;
+  }
+
+  /** Whether the playback file holds just the clip's frames. */
+  isExact(clip: ClipView): boolean {
+    const source = this.#sources.get(clip.id);
+    return source !== undefined && source.startFrame === clip.startFrame && source.endFrame === clip.endFrame;
+  }
+
+  /** The clips whose playback is wanted, most wanted first. */
+  get wanted(): readonly ClipView[] {
+    const { current, index } = this;
+    if (current === null) return [];
+    const { clips } = this.#page;
+    const pending = [...clips.slice(index + 1), ...clips.slice(0, index)].filter((clip) => clip.state === 'pending').slice(0, CLIPS_AHEAD);
+    const wanted = [current, pending[0], clips[index + 1], clips[index - 1], ...pending.slice(1)];
+    return wanted.filter((clip) => clip !== undefined).filter((clip, place, all) => all.indexOf(clip) === place);
+  }
+
+  /** Shows a clip; null for the first that is pending. */
   select(clip: ClipView | null | undefined): void {
     this.#currentId = clip?.id ?? null;
+    this.#lastFrame = clip?.startFrame ?? this.#lastFrame;
   }
 
   /** Goes to a neighbour in source order. */
@@ -52,16 +116,29 @@ export class Review {
     if (clip) this.select(clip);
   }
 
-  /** Asks for the playback of what is wanted and not there. */
+  /** Asks for the playback of what is wanted and not there; call again on `clip-ready`. */
   async fetchPlayback(): Promise<void> {
-    const clipIds = this.upcoming.filter((clip) => this.url(clip) === null).map((clip) => clip.id);
+    const clipIds = this.wanted.filter((clip) => !this.isExact(clip)).map((clip) => clip.id);
     if (clipIds.length === 0) return;
     const reply = await liveSocket().request('playback', { clipIds });
     if (reply.kind !== 'ok') return;
-    const found = reply.clips.flatMap((clip) =>
-      clip.url === null ? [] : [[playbackName({ id: clip.clipId, ...clip }), clip.url] as const],
-    );
-    this.#urls = { ...this.#urls, ...Object.fromEntries(found) };
+    for (const { clipId, startFrame, endFrame, url } of reply.clips) {
+      if (url !== null) this.#sources.set(clipId, { clipId, url, startFrame, endFrame });
+    }
+  }
+
+  /** Asks again now and then until the current clip can play: a signal may have been lost. Gives the function that ends it. */
+  keepFetching(): () => void {
+    const timer = setInterval(() => {
+      if (this.current !== null && !this.isExact(this.current)) void this.fetchPlayback();
+    }, RETRY_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** A playback file does not load any more (swept, or its URL has expired): asks for a new one. */
+  dropSource(clipId: number): void {
+    this.#sources.delete(clipId);
+    void this.fetchPlayback();
   }
 
   /** Sends a command about the current clip; a decision shows the next clip at once. */
@@ -69,39 +146,59 @@ export class Review {
     const clip = this.current;
     if (clip === null) return;
     const isDecision = kind === 'approve' || kind === 'skip' || kind === 'archive' || kind === 'group';
-    if (isDecision) this.select(this.#nextPending(this.index) ?? null);
-    const request = { commandId: crypto.randomUUID(), clipId: clip.id, version: clip.version, kind, ...extra };
-    const reply = await liveSocket().request('review', request as never);
-    this.#take(reply, clip);
-    if (reply.kind === 'ok' && (kind === 'merge' || kind === 'split')) this.select(reply.clips.at(kind === 'split' ? 1 : 0));
+    if (isDecision) {
+      const next = this.#nextPending(this.index);
+      this.#deciding.add(clip.id);
+      this.select(next);
+    }
+    const advancedTo = this.#currentId;
+    const reply = await this.#send((seen) => {
+      const { id: clipId, version } = seen(clip);
+      return liveSocket().request('review', { commandId: crypto.randomUUID(), clipId, version, kind, ...extra } as never);
+    });
+    this.#deciding.delete(clip.id);
+    const isStillThere = this.#currentId === advancedTo;
+    if (reply.kind === 'ok') {
+      if (isStillThere && (kind === 'merge' || kind === 'split')) this.select(reply.clips.at(kind === 'split' ? 1 : 0));
+    } else if (reply.kind === 'refused' && isDecision && isStillThere) {
+      this.select(clip);
+    }
+    this.#report(reply, reply.kind === 'conflict' ? reply.current : clip);
   }
 
   /** Undoes or redoes the reviewer's own last decision and shows its clip. */
   async undo(direction: 'undo' | 'redo'): Promise<void> {
-    const reply = await liveSocket().request('undo', { commandId: crypto.randomUUID(), videoId: this.#page.video.id, direction });
-    this.#take(reply, null);
-    if (reply.kind === 'ok') this.select(reply.clips.at(-1));
+    const videoId = this.#page.video.id;
+    const reply = await this.#send(() => liveSocket().request('undo', { commandId: crypto.randomUUID(), videoId, direction }));
+    if (reply.kind === 'ok') this.select(direction === 'undo' ? reply.clips.at(-1) : this.#nextPending(this.index));
+    this.#report(reply, null);
   }
 
-  #take(reply: ReviewReply | { kind: 'unreachable'; message: string }, clip: ClipView | null): void {
-    if (reply.kind === 'ok') {
-      this.#page.applyReply(reply);
-      this.#tell('done', reply.summary);
-      return;
-    }
-    this.#tell('problem', reply.message);
-    if (clip !== null) this.select(reply.kind === 'conflict' ? reply.current : clip);
+  #send(
+    request: (seen: (clip: ClipView) => { id: number; version: number }) => Promise<ReviewReply | Unreachable>,
+  ): Promise<ReviewReply | Unreachable> {
+    const sent = this.#line.then(async () => {
+      const before = this.#page.clips;
+      const reply = await request((clip) => this.#own.latest(clip));
+      if (reply.kind === 'ok') {
+        this.#own.note(before, reply);
+        this.#page.applyReply(reply);
+      }
+      return reply;
+    });
+    this.#line = sent.catch(() => undefined);
+    return sent;
+  }
+
+  #report(reply: ReviewReply | Unreachable, clip: ClipView | null): void {
+    const show = clip === null ? null : () => this.select(clip);
+    if (reply.kind === 'ok') this.#tell({ kind: 'done', message: reply.summary, show: null });
+    else this.#tell({ kind: reply.kind === 'conflict' ? 'conflict' : 'problem', message: reply.message, show });
   }
 
   #nextPending(afterIndex: number): ClipView | undefined {
     const { clips } = this.#page;
-    return (
-      clips.slice(afterIndex + 1).find((clip) => clip.state === 'pending') ??
-      clips.slice(0, Math.max(0, afterIndex)).find((clip) => clip.state === 'pending')
-    );
+    const waits = (clip: ClipView) => clip.state === 'pending' && !this.#deciding.has(clip.id);
+    return clips.slice(afterIndex + 1).find(waits) ?? clips.slice(0, Math.max(0, afterIndex)).find(waits);
   }
-}
-
-function playbackName(clip: { readonly id: number; readonly startFrame: number; readonly endFrame: number }): string {
-  return `${clip.id}:${clip.startFrame}-${clip.endFrame}`;
 }

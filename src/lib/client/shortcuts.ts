@@ -21,6 +21,8 @@ export type ReviewAction =
   | 'step-back-10'
   | 'step-on-10'
   | 'mute'
+  | 'slower'
+  | 'faster'
   | 'help';
 
 /** Keys in tinykeys' notation, what they do, and the words for the map. */
@@ -45,6 +47,29 @@ export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly ac
   { keys: ['ArrowRight'], action: 'step-on', label: 'One frame on' },
   { keys: ['Shift+ArrowLeft'], action: 'step-back-10', label: 'Ten frames back' },
   { keys: ['Shift+ArrowRight'], action: 'step-on-10', label: 'Ten frames on' },
+  { keys: ['-'], action: 'slower', label: 'Slower' },
+  { keys: ['+', 'Shift++', '='], action: 'faster', label: 'Faster' },
   { keys: ['v'], action: 'mute', label: 'Sound on or off' },
   { keys: ['Shift+?'], action: 'help', label: 'Show this map' },
 ];
+
+const KEY_NAMES: Readonly<Record<string, string>> = {
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  'Shift+ArrowLeft': 'Shift ←',
+  'Shift+ArrowRight': 'Shift →',
+  'Shift+{': 'Shift [',
+  'Shift+}': 'Shift ]',
+  'Shift+?': '?',
+  'Shift+U': 'Shift U',
+  '$mod+z': 'Ctrl Z',
+  '$mod+Shift+Z': 'Ctrl Shift Z',
+};
+/** Variants of a key that need no word in the map. */
+const HIDDEN_KEYS = ['Shift++', '='];
+
+/** An action's keys as they are printed on a keyboard. */
+export function keysOf(action: ReviewAction): string[] {
+  const keys = SHORTCUTS.find((shortcut) => shortcut.action === action)?.keys ?? [];
+  return keys.filter((key) => !HIDDEN_KEYS.includes(key)).map((key) => KEY_NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key));
+}
