@@ -5,11 +5,9 @@ import { spansBetweenCuts } from '#lib/core/cuts.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
 import { reviewClip, type Actor } from '#lib/server/features/review-clip.ts';
 import { undoDecision } from '#lib/server/features/undo.ts';
-import { clipsOfVideo, insertClips } from '#lib/server/stores/clips.ts';
-import { cutFramesInside, insertDetectedCuts } from '#lib/server/stores/cuts.ts';
-import { insertVideo } from '#lib/server/stores/imports.ts';
+import { clipsOfVideo } from '#lib/server/stores/clips.ts';
+import { cutFramesInside } from '#lib/server/stores/cuts.ts';
 import { eventsAfter } from '#lib/server/stores/outbox.ts';
-import { setVideoEncoded, setVideoState } from '#lib/server/stores/videos.ts';
 import { openEnvironment, type TestEnvironment } from '../support/environment.ts';
 
 const FRAME_COUNT = 100;
@@ -29,24 +27,7 @@ beforeEach(async () => {
   videoId = await addVideo([20, 50]);
 });
 
-async function addVideo(cutFrames: number[]): Promise<number> {
-  return env.sql.begin(async (tx) => {
-    const id = await insertVideo(tx, { title: 'Film', fileName: 'film.mp4', sourceUrl: null, createdBy: ann.userId });
-    await setVideoEncoded(tx, id, {
-      ...{ width: 320, height: 180, frameRate: { num: 25, den: 1 }, frameCount: FRAME_COUNT, durationMs: 4000, hasAudio: false },
-      ...{ proxyKey: 'p', masterKey: 'm', thumbnailKey: 't', scenes: null },
-    });
-    await insertDetectedCuts(
-      tx,
-      id,
-      cutFrames.map((frame) => ({ frame, kind: 'cut', score: 1 })),
-    );
-    await insertClips(tx, id, spansBetweenCuts(cutFrames, FRAME_COUNT));
-    await setVideoState(tx, id, 'ready');
-    return id;
-  }) as Promise<number>;
-}
-
+const addVideo = (cutFrames: number[]) => env.addVideo(ann, FRAME_COUNT, cutFrames);
 const spans = async (id = videoId) => (await clipsOfVideo(env.sql, id)).map((clip) => [clip.startFrame, clip.endFrame, clip.state]);
 const clipAt = async (index: number) => (await clipsOfVideo(env.sql, videoId))[index]!;
 const send = (actor: Actor, clip: { id: number; version: number }, kind: ReviewCommandKind, extra = {}, commandId: string = randomUUID()) =>

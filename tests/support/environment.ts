@@ -1,7 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { spansBetweenCuts } from '#lib/core/cuts.ts';
 import { closeDb, connect, type Database } from '#lib/server/db.ts';
+import { insertClips } from '#lib/server/stores/clips.ts';
+import { insertDetectedCuts } from '#lib/server/stores/cuts.ts';
+import { insertVideo } from '#lib/server/stores/imports.ts';
+import { setVideoEncoded, setVideoState } from '#lib/server/stores/videos.ts';
 import { insertUser } from '#lib/server/stores/users.ts';
 import type { Actor } from '#lib/server/features/review-clip.ts';
 import type { Role } from '#lib/live/views.ts';
@@ -12,6 +17,8 @@ export interface TestEnvironment {
   readonly sql: Database;
   readonly dataDir: string;
   addPerson(name: string, role: Role): Promise<Actor>;
+  /** Puts in a video that is ready for review, cut at these frames; it has no files. Gives its id. */
+  addVideo(createdBy: Actor, frameCount: number, cutFrames: readonly number[]): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -34,6 +41,22 @@ export async function openEnvironment(): Promise<TestEnvironment> {
       if (user === null) throw new Error(`${name} is there already.`);
       return { userId: user.id, name, role };
     },
+    addVideo: (createdBy, frameCount, cutFrames) =>
+      sql.begin(async (tx) => {
+        const id = await insertVideo(tx, { title: 'Film', fileName: 'film.mp4', sourceUrl: null, createdBy: createdBy.userId });
+        await setVideoEncoded(tx, id, {
+          ...{ width: 320, height: 180, frameRate: { num: 25, den: 1 }, frameCount, durationMs: frameCount * 40, hasAudio: false },
+          ...{ proxyKey: 'p', masterKey: 'm', thumbnailKey: 't', scenes: null },
+        });
+        await insertDetectedCuts(
+          tx,
+          id,
+          cutFrames.map((frame) => ({ frame, kind: 'cut', score: 1 })),
+        );
+        await insertClips(tx, id, spansBetweenCuts([...cutFrames], frameCount));
+        await setVideoState(tx, id, 'ready');
+        return id;
+      }) as Promise<number>,
     async close() {
       await closeDb();
       await sql.end({ timeout: 5 });

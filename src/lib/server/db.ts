@@ -18,6 +18,7 @@ export function connect(databaseUrl: string, poolSize: number): Database {
 }
 
 let pool: Database | undefined;
+let side: Database | undefined;
 
 /** The pool of this process, opened at the first call. */
 export function db(): Database {
@@ -25,8 +26,17 @@ export function db(): Database {
   return pool;
 }
 
-/** Closes the pool of this process, after the queries under way. */
+/**
+ * One connection beside the pool, for what is asked in the middle of a transaction: with one of the
+ * pool's it would deadlock as soon as every connection is held by a transaction that waits for one.
+ */
+export function sideDb(): Database {
+  side ??= connect(config().databaseUrl, 1);
+  return side;
+}
+
+/** Closes the connections of this process, after the queries under way. */
 export async function closeDb(): Promise<void> {
-  await pool?.end({ timeout: 5 });
-  pool = undefined;
+  await Promise.all([pool?.end({ timeout: 5 }), side?.end({ timeout: 5 })]);
+  pool = side = undefined;
 }

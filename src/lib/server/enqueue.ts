@@ -1,7 +1,7 @@
 import { PgBoss } from 'pg-boss';
 import type postgres from 'postgres';
 import { STAGES, type StageName } from '#lib/jobs/stages.ts';
-import { db, type Sql, type Transaction } from '#lib/server/db.ts';
+import { sideDb, type Sql, type Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { markQueued } from '#lib/server/stores/stage-runs.ts';
 
@@ -24,10 +24,13 @@ function bossDatabase(sql: Sql) {
 
 let sender: Promise<PgBoss> | undefined;
 
-/** A pg-boss that only sends: no schedules, no supervision, on this process's pool. */
+/**
+ * A pg-boss that only sends: no schedules, no supervision. What it reads about its queues goes beside
+ * the pool, since its callers hold a connection of the pool while they wait for it.
+ */
 function boss(): Promise<PgBoss> {
   sender ??= (async () => {
-    const instance = new PgBoss({ db: bossDatabase(db()), supervise: false, schedule: false, migrate: false });
+    const instance = new PgBoss({ db: bossDatabase(sideDb()), supervise: false, schedule: false, migrate: false });
     instance.on('error', (error) => log.error({ err: error }, 'the job sender failed'));
     await instance.start();
     return instance;

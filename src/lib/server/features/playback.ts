@@ -16,17 +16,23 @@ export async function preparePlayback(sql: Database, request: PlaybackRequest): 
   const clips = await clipsById(sql, request.clipIds);
   const ordered = request.clipIds.flatMap((id) => clips.find((clip) => clip.id === id) ?? []);
   const answers = await Promise.all(
-    ordered.map(async (clip, index) => {
+    ordered.map(async (clip) => {
       const key = tempClipKey(clip);
-      const { id: clipId, videoId, startFrame, endFrame } = clip;
-      if ((await objectStore().stat(key)) !== null) {
-        return { clipId, startFrame, endFrame, url: signMediaUrl(key, { ttlMs: URL_LIFETIME_MS }) };
-      }
-      await sql.begin((tx) =>
-        enqueueStage(tx, 'temp-clip', { itemId: clipId, videoId }, { priority: 100 - index, revision: `${startFrame}-${endFrame}` }),
-      );
-      return { clipId, startFrame, endFrame, url: null };
+      const { id: clipId, startFrame, endFrame } = clip;
+      const isThere = (await objectStore().stat(key)) !== null;
+      return { clip, answer: { clipId, startFrame, endFrame, url: isThere ? signMediaUrl(key, { ttlMs: URL_LIFETIME_MS }) : null } };
     }),
   );
-  return { kind: 'ok', clips: answers };
+  const missing = answers.flatMap(({ clip, answer }, index) => (answer.url === null ? [{ clip, priority: 100 - index }] : []));
+  if (missing.length > 0) {
+    // In the order of ids: two pages that want the same clips must not wait for each other's.
+    missing.sort((one, other) => one.clip.id - other.clip.id);
+    await sql.begin(async (tx) => {
+      for (const { clip, priority } of missing) {
+        const revision = `${clip.startFrame}-${clip.endFrame}`;
+        await enqueueStage(tx, 'temp-clip', { itemId: clip.id, videoId: clip.videoId }, { priority, revision });
+      }
+    });
+  }
+  return { kind: 'ok', clips: answers.map(({ answer }) => answer) };
 }

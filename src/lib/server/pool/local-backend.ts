@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import os from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
@@ -31,6 +32,8 @@ export async function runInProcess(
       LOG_LEVEL: logLevel,
     },
   });
+  // Below the app itself: an encode takes what the reviewers leave.
+  if (child.pid !== undefined) os.setPriority(child.pid, os.constants.priority.PRIORITY_BELOW_NORMAL);
   const closed = new Promise<string>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, killedBy) => resolve(killedBy ? `was killed by ${killedBy}` : `ended with code ${code}`));
