@@ -25,10 +25,9 @@ export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { video: { type: 'string' }, repeats: { type: 'string', default: '3' } } });
   const folder = await mkdtemp(path.join(os.tmpdir(), 'heaters-bench-'));
   process.env.DATA_DIR = folder;
-  process.env.HEATERS_ROLE = 'runner';
+  process.env.HEATERS_ROLE = 'call';
   const { probeSource } = await import('#lib/server/media/probe.ts');
   const { encodeFilters, masterOptions, proxyOptions } = await import('#lib/server/media/recipes.ts');
-  const { callTask } = await import('#lib/server/pool/pool.ts');
   const { encodeVideo } = await import('#lib/server/pool/tasks/encode-video.ts');
   const { publishClipFile } = await import('#lib/server/media/clips.ts');
   const { objectStore } = await import('#lib/server/storage/object-store.ts');
@@ -64,7 +63,7 @@ export async function run(args: string[]): Promise<void> {
       await objectStore().publish(sourceKey, copy);
       const signal = new AbortController().signal;
       const startedAtMs = performance.now();
-      const encoded = await callTask(encodeVideo, { videoId: round + 1, revision: 'bench', sourceKey }, { signal, timeoutMs: 3_600_000 });
+      const encoded = await encodeVideo.run({ videoId: round + 1, sourceKey }, { signal, attemptId: '1-1', report: () => undefined });
       const stageMs = performance.now() - startedAtMs;
       frameCount = encoded.frameCount;
       const [span] = spansBetweenCuts(

@@ -1,4 +1,5 @@
 // `npm test`: everything that must hold, in order; each step runs even when an earlier one failed.
+// `npm test -- integration tests/integration/pool` runs some steps, and of their tests some files.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -10,9 +11,16 @@ const tools = await install();
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'heaters-test-'));
 fs.chmodSync(scratch, 0o755);
 const postgres = await startPostgres({ binaries: tools.postgresBinaries, home: path.join(scratch, 'postgres'), durable: false });
-const env = { ...tools.env, TEST_DATABASE_URL: postgres.url, TEST_SCRATCH: scratch, LOG_LEVEL: 'error', CHROMIUM_PATH: chromium() };
+const env = {
+  ...tools.env,
+  TEST_DATABASE_URL: postgres.url,
+  TEST_SCRATCH: scratch,
+  LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',
+  CHROMIUM_PATH: chromium(),
+};
 const totals = { passed: 0, failed: 0, skipped: 0 };
-const wanted = process.argv.slice(2);
+const files = process.argv.slice(2).filter((word) => word.includes('/'));
+const wanted = process.argv.slice(2).filter((word) => !files.includes(word));
 
 const node = (...args) => ({ program: tools.node, args });
 const bin = (file, ...args) => node(path.join('node_modules', file), ...args);
@@ -59,6 +67,7 @@ function vitest(project) {
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...files,
   );
   const { status } = spawnSync(program, args, { cwd: ROOT, env, stdio: 'inherit' });
   const result = readJson(report);
@@ -83,7 +92,7 @@ function unittest() {
 
 function playwright() {
   const report = path.join(scratch, 'e2e.json');
-  const { program, args } = bin('@playwright/test/cli.js', 'test');
+  const { program, args } = bin('@playwright/test/cli.js', 'test', ...files);
   const { status } = spawnSync(program, args, { cwd: ROOT, env: { ...env, PLAYWRIGHT_JSON_OUTPUT_NAME: report }, stdio: 'inherit' });
   const stats = readJson(report)?.stats;
   add((stats?.expected ?? 0) + (stats?.flaky ?? 0), stats?.unexpected, stats?.skipped, status);

@@ -4,12 +4,15 @@ import { startQueues } from '#lib/jobs/queues.server.ts';
 import { config, ConfigError } from '#lib/server/config.ts';
 import { closeDb, db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
+import { startPool } from '#lib/server/pool/start-pool.ts';
 
 try {
   const { databaseUrl, jobQueues } = config();
-  const queues = await startQueues(db(), databaseUrl, jobQueues, handlers);
+  const pool = await startPool();
+  const queues = await startQueues({ sql: db(), pool, handlers }, databaseUrl, jobQueues);
   const stop = async () => {
     await queues.stop();
+    await pool.stop();
     await closeDb();
     process.exit(0);
   };

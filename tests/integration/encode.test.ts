@@ -5,7 +5,6 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishClipFile } from '#lib/server/media/clips.ts';
 import { measureVideo, probeSource } from '#lib/server/media/probe.ts';
-import { callTask } from '#lib/server/pool/pool.ts';
 import { encodeVideo } from '#lib/server/pool/tasks/encode-video.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { openEnvironment, type TestEnvironment } from '../support/environment.ts';
@@ -25,7 +24,7 @@ async function encode(localPath: string, signal = new AbortController().signal) 
   const videoId = nextVideoId++;
   const sourceKey = `originals/${videoId}/source.mp4`;
   await objectStore().publish(sourceKey, localPath);
-  return callTask(encodeVideo, { videoId, revision: 'r', sourceKey }, { signal, timeoutMs: 60_000 });
+  return encodeVideo.run({ videoId, sourceKey }, { signal, attemptId: '1-1', report: () => undefined });
 }
 
 /** A decoded picture's digest for each frame. */

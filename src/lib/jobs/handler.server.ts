@@ -1,5 +1,6 @@
 import type { StageName } from '#lib/jobs/stages.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
+import type { Task } from '#lib/server/pool/define-task.ts';
 import type { StageItem, StageProgress } from '#lib/server/stores/stage-runs.ts';
 
 /** What a stage's handler gets. It may run twice and be killed anywhere. */
@@ -9,6 +10,12 @@ export interface StageContext extends StageItem {
   readonly signal: AbortSignal;
   /** Latest value wins; throttled here, so call it as often as you like. */
   readonly report: (progress: StageProgress) => void;
+  /**
+   * Runs a task in the runner pool and gives its result; once for each job. A job that is tried again
+   * gets the result of the call that its first attempt has made. The result is taken together with
+   * what the handler commits.
+   */
+  readonly call: <Input, Output>(task: Task<Input, Output>, input: Input) => Promise<Output>;
 }
 
 /**

@@ -6,13 +6,16 @@ import { runStage } from '#lib/jobs/run-stage.server.ts';
 import { STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
 import { sweep } from '#lib/jobs/sweep.server.ts';
 import type { Database } from '#lib/server/db.ts';
+import { bossDatabase } from '#lib/server/enqueue.ts';
 import { log } from '#lib/server/log.ts';
+import { ParentStops, type Pool } from '#lib/server/pool/pool.ts';
 
 /** Jobs of a queue that one process runs side by side. */
 const CONCURRENCY: Record<QueueName, number> = {
   default: 2,
-  media_processing: 5,
-  exports: 2,
+  // Handlers that wait for the pool take a place each: more places than machines.
+  media_processing: 12,
+  exports: 8,
   temp_clips: 3,
   background_jobs: 2,
   maintenance: 1,
@@ -32,10 +35,9 @@ const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) }
  * heartbeat, and the job is tried again.
  */
 export async function startQueues(
-  sql: Database,
+  context: { readonly sql: Database; readonly pool: Pool; readonly handlers: StageHandlers },
   databaseUrl: string,
   queueNames: readonly QueueName[],
-  handlers: StageHandlers,
 ): Promise<{ stop: () => Promise<void> }> {
   const boss = new PgBoss({
     connectionString: databaseUrl,
@@ -58,13 +60,17 @@ export async function startQueues(
         if (job === undefined) return;
         const scheduled = v.safeParse(ScheduledSchema, job.data);
         if (scheduled.success) {
-          await (scheduled.output.schedule === 'dispatch' ? dispatch(sql) : sweep(sql));
+          await (scheduled.output.schedule === 'dispatch' ? dispatch(context.sql) : sweep(context.sql));
           return;
         }
-        await runStage(sql, handlers, v.parse(StageJobSchema, job.data), {
-          number: job.retryCount + 1,
-          isLast: job.retryCount >= job.retryLimit,
+        await runStage(context, v.parse(StageJobSchema, job.data), {
+          jobId: job.id,
           signal: AbortSignal.any([job.signal, stopping.signal]),
+          complete: async (tx) => {
+            // pg-boss gives the number of settled jobs, but its types leave it out.
+            const { affected } = (await boss.complete(name, job.id, null, { db: bossDatabase(tx) })) as { affected?: number };
+            if (affected !== 1) throw new Error('The job has been taken from this worker; it runs again.');
+          },
         });
       },
     );
@@ -72,7 +78,7 @@ export async function startQueues(
   log.info({ queues: queueNames }, 'working');
   return {
     stop: async () => {
-      stopping.abort(new Error('The worker is stopping; the job runs again elsewhere.'));
+      stopping.abort(new ParentStops('The worker is stopping; the job goes on elsewhere.'));
       await boss.stop({ graceful: true, timeout: 5_000 });
     },
   };

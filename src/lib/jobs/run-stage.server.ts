@@ -1,53 +1,80 @@
-import { STAGES, type StageName } from '#lib/jobs/stages.ts';
+import { RUNNER_POOL, STAGES, type StageName } from '#lib/jobs/stages.ts';
 import { StageRefused, type StageContext, type StageHandlers } from '#lib/jobs/handler.server.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { StageView } from '#lib/live/views.ts';
-import type { Database } from '#lib/server/db.ts';
+import type { Database, Transaction } from '#lib/server/db.ts';
 import type { StageJob } from '#lib/server/enqueue.ts';
 import { log } from '#lib/server/log.ts';
-import { markFinished, markRunning, recordProgress, type StageProgress } from '#lib/server/stores/stage-runs.ts';
+import { CallTaken, TaskRefused, type CallResult, type Pool } from '#lib/server/pool/pool.ts';
+import { countFailure, markFinished, markRunning, recordProgress, type StageProgress } from '#lib/server/stores/stage-runs.ts';
 import { signal as sendSignal } from '#lib/server/stores/outbox.ts';
 import { findVideo, publishVideo } from '#lib/server/stores/videos.ts';
 
 const PROGRESS_INTERVAL_MS = 350;
+
+/** One attempt of a job. */
+export interface Attempt {
+  readonly jobId: string;
+  readonly signal: AbortSignal;
+  /** Settles the job, in the transaction that commits what it has made. Throws when the job is no longer this attempt's. */
+  readonly complete: (tx: Transaction) => Promise<void>;
+}
 
 /**
  * Runs one attempt of a stage and commits its result, or its failure when no attempt is left.
  * Throws to let the queue try again.
  */
 export async function runStage(
-  sql: Database,
-  handlers: StageHandlers,
+  { sql, pool, handlers }: { readonly sql: Database; readonly pool: Pool; readonly handlers: StageHandlers },
   job: StageJob,
-  attempt: { readonly number: number; readonly isLast: boolean; readonly signal: AbortSignal },
+  attempt: Attempt,
 ): Promise<void> {
   const { stage, itemId, videoId } = job;
   const item = { itemId, videoId };
-  const logger = log.child({ stage, itemId, videoId, attempt: attempt.number });
+  const logger = log.child({ stage, itemId, videoId, jobId: attempt.jobId });
   // A video's own stages show on the library; its clips' stages only matter to the clip.
   const isShown = STAGES[stage].item === 'video';
   if ((await findVideo(sql, videoId)) === null) {
     logger.info('the video was removed: nothing to do');
     return;
   }
-  const started = await markRunning(sql, stage, item, attempt.number);
+  const started = await markRunning(sql, stage, item);
   if (isShown) await announce(sql, started);
-  const progress = throttledProgress(sql, stage, item, attempt.number, isShown);
+  const progress = throttledProgress(sql, stage, item, started.attempt, isShown);
   const handler = handlers[stage];
-  const context: StageContext = { sql, ...item, signal: attempt.signal, report: progress.report };
+  let taken: CallResult<unknown> | null = null;
+  const context: StageContext = {
+    ...{ sql, ...item, signal: attempt.signal, report: progress.report },
+    call: async (task, input) => {
+      const result = await pool.call(task, input, {
+        ...{ pool: RUNNER_POOL, idemKey: attempt.jobId, priority: STAGES[stage].priority },
+        ...{ timeoutMs: STAGES[stage].expireInSeconds * 1000, signal: attempt.signal, onProgress: progress.report },
+      });
+      taken = result;
+      return result.output;
+    },
+  };
   try {
     const commit = await handler.run(context);
     progress.stop();
     await sql.begin(async (tx) => {
+      await taken?.commit(tx);
       if (commit !== null) await commit(tx);
       await markFinished(tx, stage, item, null);
       if (isShown) await publishVideo(tx, videoId, null);
+      await attempt.complete(tx);
     });
     logger.info('stage done');
   } catch (error) {
     progress.stop();
+    if (error instanceof CallTaken) {
+      logger.info('another attempt has committed this stage');
+      return;
+    }
+    const isRefusal = error instanceof StageRefused || error instanceof TaskRefused;
     const reason = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof StageRefused) && !attempt.isLast) {
+    if (attempt.signal.aborted) throw error;
+    if (!isRefusal && (await countFailure(sql, stage, item)) <= STAGES[stage].retryLimit) {
       logger.warn({ err: error }, 'stage failed, will be tried again');
       throw error;
     }

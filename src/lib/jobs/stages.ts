@@ -2,6 +2,9 @@
 export const QUEUES = ['default', 'media_processing', 'exports', 'temp_clips', 'background_jobs', 'maintenance'] as const;
 export type QueueName = (typeof QUEUES)[number];
 
+/** The runner pool that the stages with `where: 'pool'` call. */
+export const RUNNER_POOL = 'media';
+
 /** What a stage works on; its job's input is `{ itemId }` of that kind. */
 export type ItemKind = 'video' | 'clip';
 
@@ -10,12 +13,52 @@ export type ItemKind = 'video' | 'clip';
  * the runner pool, the others run in the worker itself. `expireInSeconds` bounds one attempt.
  */
 export const STAGES = {
-  download: { queue: 'media_processing', item: 'video', where: 'worker', retryLimit: 3, expireInSeconds: 3_600, label: 'Download' },
-  encode: { queue: 'media_processing', item: 'video', where: 'pool', retryLimit: 2, expireInSeconds: 6 * 3_600, label: 'Encode' },
-  'detect-scenes': { queue: 'media_processing', item: 'video', where: 'pool', retryLimit: 2, expireInSeconds: 3_600, label: 'Find cuts' },
-  'temp-clip': { queue: 'temp_clips', item: 'clip', where: 'worker', retryLimit: 2, expireInSeconds: 120, label: 'Prepare playback' },
-  export: { queue: 'exports', item: 'clip', where: 'pool', retryLimit: 2, expireInSeconds: 1_800, label: 'Export' },
-  keyframes: { queue: 'background_jobs', item: 'clip', where: 'worker', retryLimit: 2, expireInSeconds: 300, label: 'Keyframes' },
+  download: {
+    queue: 'media_processing',
+    item: 'video',
+    where: 'worker',
+    retryLimit: 3,
+    expireInSeconds: 3_600,
+    priority: 0,
+    label: 'Download',
+  },
+  encode: {
+    queue: 'media_processing',
+    item: 'video',
+    where: 'pool',
+    retryLimit: 2,
+    expireInSeconds: 6 * 3_600,
+    priority: 0,
+    label: 'Encode',
+  },
+  'detect-scenes': {
+    queue: 'media_processing',
+    item: 'video',
+    where: 'pool',
+    retryLimit: 2,
+    expireInSeconds: 3_600,
+    priority: 5,
+    label: 'Find cuts',
+  },
+  'temp-clip': {
+    queue: 'temp_clips',
+    item: 'clip',
+    where: 'worker',
+    retryLimit: 2,
+    expireInSeconds: 120,
+    priority: 0,
+    label: 'Prepare playback',
+  },
+  export: { queue: 'exports', item: 'clip', where: 'pool', retryLimit: 2, expireInSeconds: 1_800, priority: 10, label: 'Export' },
+  keyframes: {
+    queue: 'background_jobs',
+    item: 'clip',
+    where: 'worker',
+    retryLimit: 2,
+    expireInSeconds: 300,
+    priority: 0,
+    label: 'Keyframes',
+  },
 } as const satisfies Record<string, StageDefinition>;
 
 export type StageName = keyof typeof STAGES;
@@ -27,4 +70,6 @@ interface StageDefinition {
   readonly retryLimit: number;
   readonly expireInSeconds: number;
   readonly label: string;
+  /** Of its calls in the pool: what a person waits for goes first. */
+  readonly priority: number;
 }

@@ -28,8 +28,8 @@ const Environment = v.object({
   PROD_CLOUDFRONT_PRIVATE_KEY: v.optional(v.string()),
 });
 
-/** A runner is given neither the database nor the secret: it could not use them for good. */
-const NOT_FOR_RUNNERS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32) };
+/** The process of a call is given neither the database nor the secret: it could not use them for good. */
+const NOT_FOR_CALLS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32) };
 
 /** Everything that the environment decides, parsed once. */
 export interface Config {
@@ -58,8 +58,8 @@ export class ConfigError extends Error {}
 
 /** Reads the configuration. Throws `ConfigError` naming every variable that is missing or wrong. */
 export function parseConfig(environment: NodeJS.ProcessEnv): Config {
-  const isRunner = environment.HEATERS_ROLE === 'runner';
-  const parsed = v.safeParse(Environment, isRunner ? { ...environment, ...NOT_FOR_RUNNERS } : environment);
+  const isCall = environment.HEATERS_ROLE === 'call';
+  const parsed = v.safeParse(Environment, isCall ? { ...environment, ...NOT_FOR_CALLS } : environment);
   if (!parsed.success) {
     throw new ConfigError(parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'The environment'} ${issue.message}.`).join('\n'));
   }

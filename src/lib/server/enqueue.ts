@@ -13,7 +13,7 @@ export interface StageJob {
 }
 
 /** pg-boss's view of one of our connections: its statements join the caller's transaction. */
-function bossDatabase(sql: Sql) {
+export function bossDatabase(sql: Sql) {
   return {
     async executeSql(text: string, values: unknown[] = []) {
       const rows = await sql.unsafe(text, values as postgres.ParameterOrJSON<never>[]);
@@ -51,7 +51,7 @@ export async function enqueueStage(
   item: { readonly itemId: number; readonly videoId: number },
   options: { readonly priority?: number; readonly revision?: string } = {},
 ): Promise<void> {
-  const { queue, retryLimit, expireInSeconds, item: itemKind } = STAGES[stage];
+  const { queue, expireInSeconds, item: itemKind } = STAGES[stage];
   const job: StageJob = { stage, itemId: item.itemId, videoId: item.videoId };
   const sentId = await (
     await boss()
@@ -59,9 +59,11 @@ export async function enqueueStage(
     db: bossDatabase(tx),
     singletonKey: [stage, itemKind, item.itemId, ...(options.revision ? [options.revision] : [])].join(':'),
     priority: options.priority ?? 0,
-    retryLimit,
+    // A stage counts its failures itself: a job also runs again because its worker was lost or stopped.
+    retryLimit: 50,
     retryDelay: 2,
     retryBackoff: true,
+    retryDelayMax: 30,
     expireInSeconds,
     heartbeatSeconds: 20,
   });

@@ -1,8 +1,6 @@
 import { spansBetweenCuts } from '#lib/core/cuts.ts';
-import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
-import { STAGES } from '#lib/jobs/stages.ts';
+import type { StageHandler } from '#lib/jobs/handler.server.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
-import { callTask, TaskRefused } from '#lib/server/pool/pool.ts';
 import { detectScenes } from '#lib/server/pool/tasks/detect-scenes.ts';
 import { clipsOfVideo, hasClips, insertClips, publishClips } from '#lib/server/stores/clips.ts';
 import { insertDetectedCuts } from '#lib/server/stores/cuts.ts';
@@ -13,17 +11,15 @@ const CLIPS_AHEAD = 3;
 
 /** Turns the scenes into cuts and clips; detects them first where the encode has left none. */
 export const detectScenesStage: StageHandler = {
-  async run({ sql, itemId, videoId, signal, report }) {
+  async run({ sql, itemId, videoId, call }) {
     const video = await findVideo(sql, itemId);
     if (video === null || video.proxyKey === null || video.frameRateNum === null || video.frameRateDen === null) return null;
     const scenes =
       video.scenes ??
-      (await callTask(
-        detectScenes,
-        { proxyKey: video.proxyKey, frameRate: { num: video.frameRateNum, den: video.frameRateDen }, frameCount: video.frameCount },
-        { signal, timeoutMs: STAGES['detect-scenes'].expireInSeconds * 1000, onProgress: report },
-      ).catch((error: unknown) => {
-        throw error instanceof TaskRefused ? new StageRefused(error.message) : error;
+      (await call(detectScenes, {
+        proxyKey: video.proxyKey,
+        frameRate: { num: video.frameRateNum, den: video.frameRateDen },
+        frameCount: video.frameCount,
       }));
     return async (tx) => {
       const current = await lockVideo(tx, videoId);

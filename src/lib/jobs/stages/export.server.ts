@@ -1,15 +1,12 @@
 import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
-import { STAGES } from '#lib/jobs/stages.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
-import { callTask, TaskRefused } from '#lib/server/pool/pool.ts';
 import { exportClip } from '#lib/server/pool/tasks/export-clip.ts';
-import { clipKey } from '#lib/server/storage/keys.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
 import { findVideo, publishVideo } from '#lib/server/stores/videos.ts';
 
 /** Stream-copies an approved clip into the store. A clip that has changed since is left to its next job. */
 export const exportStage: StageHandler = {
-  async run({ sql, itemId, videoId, signal }) {
+  async run({ sql, itemId, videoId, call }) {
     const [clip] = await exportRows(sql, [itemId]);
     const video = await findVideo(sql, videoId);
     if (clip === undefined || !clip.isLive || clip.state !== 'approved' || clip.exportState === 'exported') return null;
@@ -20,18 +17,10 @@ export const exportStage: StageHandler = {
         await publishClips(tx, videoId, { cause: 'export-started', removedClipIds: [], clipIds: [clip.id] }, null);
       }
     });
-    const exported = await callTask(
-      exportClip,
-      {
-        startFrame: clip.startFrame,
-        endFrame: clip.endFrame,
-        frameRate: { num: video.frameRateNum, den: video.frameRateDen },
-        proxyKey: video.proxyKey,
-        key: clipKey(clip),
-      },
-      { signal, timeoutMs: STAGES.export.expireInSeconds * 1000 },
-    ).catch((error: unknown) => {
-      throw error instanceof TaskRefused ? new StageRefused(error.message) : error;
+    const exported = await call(exportClip, {
+      clip: { id: clip.id, videoId, startFrame: clip.startFrame, endFrame: clip.endFrame },
+      frameRate: { num: video.frameRateNum, den: video.frameRateDen },
+      proxyKey: video.proxyKey,
     });
     return async (tx) => {
       const isCurrent = await setExportState(tx, clip.id, clip.version, {

@@ -1,22 +1,149 @@
 import * as v from 'valibot';
-import { runInProcess } from '#lib/server/pool/local-backend.ts';
-import { TaskRefused, type Task, type TaskProgress } from '#lib/server/pool/define-task.ts';
+import { connect, type Database, type Transaction } from '#lib/server/db.ts';
+import { log } from '#lib/server/log.ts';
+import type { Task } from '#lib/server/pool/define-task.ts';
+import { TaskRefused } from '#lib/server/pool/define-task.ts';
+import { coalesced } from '#lib/server/pool/coalesced.ts';
+import { PoolManager, type ManagerOptions } from '#lib/server/pool/manager.ts';
+import { callsById, cancelCall, commitCall, submitCall, type CallProgress, type CallView } from '#lib/server/stores/pool-calls.ts';
+import { POOL_CHANNEL, type PoolHint } from '#lib/server/stores/pools.ts';
 
 export { TaskRefused };
 
-/**
- * Runs a task away from this process and gives its output.
- *
- * Throws `TaskRefused` for what no further attempt can mend, the signal's reason when aborted, and
- * `Error` for anything else. Whatever happens, no process of the call is left.
- */
-export async function callTask<Input, Output>(
-  task: Task<Input, Output>,
-  input: Input,
-  options: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly onProgress?: (progress: TaskProgress) => void },
-): Promise<Output> {
-  const call = { task: task.name, version: task.version, input: v.parse(task.input, input) };
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
-  const output = await runInProcess(call, signal, options.onProgress ?? (() => undefined));
-  return v.parse(task.output, output);
+/** How a task is called. */
+export interface CallOptions {
+  readonly pool: string;
+  /** Names the work: the same key attaches to the same call, also from another parent. */
+  readonly idemKey: string;
+  readonly priority: number;
+  /** How long the task may run, in milliseconds; waiting for a machine does not count. */
+  readonly timeoutMs: number;
+  /** Cancels the call, unless its reason is `ParentStops`: then the call goes on without this parent. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: CallProgress) => void;
+}
+
+/** A task's result, to be committed together with what is made of it. */
+export interface CallResult<Output> {
+  readonly output: Output;
+  /** Takes the result, under its fence. Throws `CallTaken` when another parent has: then write nothing. */
+  readonly commit: (tx: Transaction) => Promise<void>;
+}
+
+/** Why a parent lets go of a call that is to go on. */
+export class ParentStops extends Error {
+  override readonly name = 'ParentStops';
+}
+
+/** The call's result has been committed already, by this or another parent. */
+export class CallTaken extends Error {
+  override readonly name = 'CallTaken';
+}
+
+interface Waiter {
+  readonly settle: (call: CallView) => void;
+  readonly onProgress: CallOptions['onProgress'];
+}
+
+const POLL_MS = 2_000;
+
+/** A parent of the pools: hands in calls, waits for them, and helps to keep the machines. */
+export class Pool {
+  readonly #sql: Database;
+  readonly #databaseUrl: string;
+  readonly #manager: PoolManager;
+  readonly #waiters = new Map<number, Set<Waiter>>();
+  #listener: Database | undefined;
+  #poll: NodeJS.Timeout | undefined;
+
+  /** `databaseUrl` is for the LISTEN connection. */
+  constructor(databaseUrl: string, options: ManagerOptions) {
+    this.#sql = options.sql;
+    this.#databaseUrl = databaseUrl;
+    this.#manager = new PoolManager(options);
+  }
+
+  /** Listens, and begins to look after the pools. */
+  async start(): Promise<void> {
+    this.#listener = connect(this.#databaseUrl, 1);
+    await this.#listener.listen(
+      POOL_CHANNEL,
+      (text) => this.#onHint(JSON.parse(text) as PoolHint),
+      () => void this.#look(),
+    );
+    this.#poll = setInterval(() => void this.#look(), POLL_MS);
+    this.#manager.start();
+  }
+
+  /** Lets go. Calls under way go on where their machines do. */
+  async stop(): Promise<void> {
+    clearInterval(this.#poll);
+    await this.#manager.stop();
+    await this.#listener?.end({ timeout: 1 });
+  }
+
+  /**
+   * Runs a task on a machine of its pool, or attaches to its call that runs already, and gives the result.
+   *
+   * Throws `TaskRefused` for what no further attempt can mend, `CallTaken` when the result has been
+   * committed, the signal's reason when aborted, and `Error` for anything else.
+   */
+  async call<Input, Output>(task: Task<Input, Output>, input: Input, options: CallOptions): Promise<CallResult<Output>> {
+    const { signal, onProgress, ...rest } = options;
+    signal.throwIfAborted();
+    const callId = await submitCall(this.#sql, { ...rest, task: task.name, version: task.version, input: v.parse(task.input, input) });
+    const call = await this.#settled(callId, signal, onProgress);
+    if (call.state === 'committed') throw new CallTaken(`Call ${callId} has been committed.`);
+    if (call.state === 'cancelled') throw new Error(`${task.name} was cancelled.`);
+    if (call.state === 'failed') throw call.isRefusal ? new TaskRefused(call.error ?? '') : new Error(call.error ?? `${task.name} failed.`);
+    const fence = call.fence!;
+    return {
+      output: v.parse(task.output, call.output),
+      commit: async (tx) => {
+        if (!(await commitCall(tx, callId, fence))) throw new CallTaken(`Call ${callId} has been committed.`);
+      },
+    };
+  }
+
+  async #settled(callId: number, signal: AbortSignal, onProgress: CallOptions['onProgress']): Promise<CallView> {
+    const { promise, resolve, reject } = Promise.withResolvers<CallView>();
+    const waiter: Waiter = { settle: resolve, onProgress };
+    const waiters = this.#waiters.get(callId) ?? new Set();
+    this.#waiters.set(callId, waiters.add(waiter));
+    const onAbort = () => {
+      const reason = signal.reason as Error;
+      if (reason instanceof ParentStops) reject(reason);
+      else cancelCall(this.#sql, callId).then(() => reject(reason), reject);
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    void this.#look();
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      waiters.delete(waiter);
+      if (waiters.size === 0) this.#waiters.delete(callId);
+    }
+  }
+
+  #onHint(message: PoolHint): void {
+    if (message.kind === 'call-queued' || message.kind === 'pool-changed') void this.#manager.look();
+    else if (this.#waiters.has(message.callId)) void this.#look();
+  }
+
+  /** Reads the calls that are waited for. */
+  readonly #look = coalesced(() =>
+    this.#read().catch((error: unknown) => log.warn({ err: error }, 'calls could not be read; polling goes on')),
+  );
+
+  async #read(): Promise<void> {
+    if (this.#waiters.size === 0) return;
+    for (const call of await callsById(this.#sql, [...this.#waiters.keys()])) {
+      for (const waiter of this.#waiters.get(call.id) ?? []) {
+        if (call.state !== 'queued' && call.state !== 'running') waiter.settle(call);
+        else if (call.progress !== null) waiter.onProgress(call.progress);
+      }
+    }
+  }
 }

@@ -8,24 +8,24 @@ export function originalKey(videoId: number, extension: string): string {
   return `originals/${videoId}/source.${extension}`;
 }
 
-/** The review proxy of one encode; `revision` names the run that made it. */
-export function proxyKey(videoId: number, revision: string): string {
-  return `proxies/${videoId}/${revision}/proxy.mp4`;
+/** The review proxy of one encode; `attemptId` names the run that made it. */
+export function proxyKey(videoId: number, attemptId: string): string {
+  return `proxies/${videoId}/${attemptId}/proxy.mp4`;
 }
 
 /** The archival master of one encode. */
-export function masterKey(videoId: number, revision: string): string {
-  return `masters/${videoId}/${revision}/master.mp4`;
+export function masterKey(videoId: number, attemptId: string): string {
+  return `masters/${videoId}/${attemptId}/master.mp4`;
 }
 
 /** The poster frame of one encode. */
-export function thumbnailKey(videoId: number, revision: string): string {
-  return `thumbnails/${videoId}/${revision}/poster.jpg`;
+export function thumbnailKey(videoId: number, attemptId: string): string {
+  return `thumbnails/${videoId}/${attemptId}/poster.jpg`;
 }
 
-/** An exported clip. A clip with other frames has another key, so nothing shown is overwritten. */
-export function clipKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }): string {
-  return `clips/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}.mp4`;
+/** One export of a clip; `attemptId` names the run that made it, so nothing shown is overwritten. */
+export function clipKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }, attemptId: string): string {
+  return `clips/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}-${attemptId}.mp4`;
 }
 
 /** A still of a clip; `index` counts from 0. */

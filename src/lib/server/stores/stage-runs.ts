@@ -21,19 +21,34 @@ export async function markQueued(sql: Sql, stage: StageName, item: StageItem): P
     insert into stage_runs (item_kind, item_id, video_id, stage, state)
     values (${STAGES[stage].item}, ${item.itemId}, ${item.videoId}, ${stage}, 'queued')
     on conflict (item_kind, item_id, stage) do update
-      set state = 'queued', attempt = 0, percent = null, fps = null, eta_ms = null, error = null,
+      set state = 'queued', attempt = 0, failures = 0, percent = null, fps = null, eta_ms = null, error = null,
           queued_at = now(), started_at = null, finished_at = null`;
 }
 
-/** Notes that an attempt (1, 2, …) has begun. Gives the stage as screens see it. */
-export async function markRunning(sql: Sql, stage: StageName, item: StageItem, attempt: number): Promise<StageView> {
-  await sql`
-    insert into stage_runs (item_kind, item_id, video_id, stage, state, attempt, started_at)
-    values (${STAGES[stage].item}, ${item.itemId}, ${item.videoId}, ${stage}, 'running', ${attempt}, now())
+/**
+ * Notes that a stage runs. An attempt is counted when the one before has failed, not when its worker has
+ * gone: then the work goes on, and its progress stays. Gives the stage as screens see it.
+ */
+export async function markRunning(sql: Sql, stage: StageName, item: StageItem): Promise<StageView> {
+  const [row] = await sql<Pick<StageView, 'attempt' | 'percent' | 'fps' | 'etaMs'>[]>`
+    insert into stage_runs as known (item_kind, item_id, video_id, stage, state, attempt, started_at)
+    values (${STAGES[stage].item}, ${item.itemId}, ${item.videoId}, ${stage}, 'running', 1, now())
     on conflict (item_kind, item_id, stage) do update
-      set state = 'running', attempt = ${attempt}, percent = null, fps = null, eta_ms = null, error = null,
-          started_at = now(), finished_at = null`;
-  return { ...item, stage, state: 'running', attempt, percent: null, fps: null, etaMs: null, error: null };
+      set state = 'running', attempt = known.failures + 1, error = null, finished_at = null,
+          started_at = case when known.attempt = known.failures + 1 then coalesce(known.started_at, now()) else now() end,
+          percent = case when known.attempt = known.failures + 1 then known.percent end,
+          fps = case when known.attempt = known.failures + 1 then known.fps end,
+          eta_ms = case when known.attempt = known.failures + 1 then known.eta_ms end
+    returning attempt, percent, fps, eta_ms as "etaMs"`;
+  return { ...item, stage, state: 'running', ...row!, error: null };
+}
+
+/** Counts an attempt that has failed. Gives how many there are by now. */
+export async function countFailure(sql: Sql, stage: StageName, item: StageItem): Promise<number> {
+  const [row] = await sql<{ failures: number }[]>`
+    update stage_runs set failures = failures + 1
+    where item_kind = ${STAGES[stage].item} and item_id = ${item.itemId} and stage = ${stage} returning failures`;
+  return row?.failures ?? Infinity;
 }
 
 /** Stores a running stage's progress, so that a newcomer sees it too. */

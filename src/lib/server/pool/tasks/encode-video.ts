@@ -9,11 +9,11 @@ import { objectStore } from '#lib/server/storage/object-store.ts';
 /** A frame rate on the wire. */
 export const FrameRateSchema = v.object({ num: v.number(), den: v.number() });
 
-/** Makes proxy, master and poster of a source, with its scenes, under keys of this run. */
+/** Makes proxy, master and poster of a source, with its scenes, under keys of this attempt. */
 export const encodeVideo = defineTask({
   name: 'encode-video',
   version: 1,
-  input: v.object({ videoId: v.number(), revision: v.string(), sourceKey: v.string() }),
+  input: v.object({ videoId: v.number(), sourceKey: v.string() }),
   output: v.object({
     width: v.number(),
     height: v.number(),
@@ -26,7 +26,7 @@ export const encodeVideo = defineTask({
     thumbnailKey: v.string(),
     scenes: ScenesSchema,
   }),
-  run: ({ videoId, revision, sourceKey }, { signal, report }) =>
+  run: ({ videoId, sourceKey }, { signal, report, attemptId }) =>
     inWorkFolder(async (workDir) => {
       const store = objectStore();
       const encoded = await encodeSource(await store.localPath(sourceKey), workDir, { signal, onProgress: report }).catch(
@@ -35,9 +35,9 @@ export const encodeVideo = defineTask({
         },
       );
       const keys = {
-        proxyKey: proxyKey(videoId, revision),
-        masterKey: masterKey(videoId, revision),
-        thumbnailKey: thumbnailKey(videoId, revision),
+        proxyKey: proxyKey(videoId, attemptId),
+        masterKey: masterKey(videoId, attemptId),
+        thumbnailKey: thumbnailKey(videoId, attemptId),
       };
       await store.publish(keys.masterKey, encoded.masterPath);
       await store.publish(keys.thumbnailKey, encoded.posterPath);

@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline';
+import * as v from 'valibot';
+import { log } from '#lib/server/log.ts';
+import { TaskRefused, type AnyTask } from '#lib/server/pool/define-task.ts';
+import { CallSchema, type CallMessage } from '#lib/server/pool/protocol.ts';
+
+/**
+ * The process of one call: waits for it on stdin, says its progress and result on stdout, and ends. It
+ * has neither database nor secrets. When its stdin closes, whoever wanted the call is gone.
+ */
+export function serveCall(tasks: readonly AnyTask[]): void {
+  const stopping = new AbortController();
+  const stop = (reason: string) => {
+    stopping.abort(new Error(reason));
+    // Children share this process group: none may outlive it.
+    setTimeout(() => process.kill(-process.pid, 'SIGKILL'), 2_000).unref();
+  };
+  process.once('SIGTERM', () => stop('The call was told to stop.'));
+  process.stdout.on('error', () => stop('The runner of this call is gone.'));
+  const say = (message: CallMessage) => process.stdout.write(`${JSON.stringify(message)}\n`);
+  const lines = createInterface({ input: process.stdin });
+  let hasCall = false;
+  lines.once('close', () => (hasCall ? stop('The runner of this call is gone.') : process.exit(0)));
+  lines.once('line', (line) => {
+    hasCall = true;
+    void run(line).then(() => process.stdout.write('', () => process.exit(0)));
+  });
+
+  async function run(line: string): Promise<void> {
+    try {
+      const call = v.parse(CallSchema, JSON.parse(line));
+      const task = tasks.find((known) => known.name === call.task && known.version === call.version);
+      if (task === undefined) throw new Error(`This build has no task ${call.task} of version ${call.version}.`);
+      const output = await task.run(v.parse(task.input, call.input), {
+        signal: stopping.signal,
+        attemptId: call.attemptId,
+        report: (progress) => say({ type: 'progress', ...progress }),
+      });
+      say({ type: 'result', output });
+    } catch (error) {
+      log.error({ err: error }, 'the call failed');
+      say({ type: 'error', isRefusal: error instanceof TaskRefused, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}

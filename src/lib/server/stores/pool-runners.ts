@@ -1,0 +1,235 @@
+import type { Guest } from '#lib/core/machine-cost.ts';
+import type { SlotHolder } from '#lib/core/pool.ts';
+import type { Sql, Transaction } from '#lib/server/db.ts';
+import type { RunnerIdentity } from '#lib/server/stores/pool-calls.ts';
+
+/** A machine's row, as the parent that sees to it needs it. */
+export interface RunnerRow {
+  readonly id: number;
+  readonly pool: string;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly state: 'reserved' | 'booting' | 'ready' | 'draining' | 'gone';
+  readonly machineId: string | null;
+  readonly cpuKind: Guest['cpuKind'];
+  readonly cpus: number;
+  readonly memoryMb: number;
+  readonly image: string | null;
+  /** Since its slot was reserved. */
+  readonly ageMs: number;
+  /** Since its runner was last heard of; null before the first time. */
+  readonly silentMs: number | null;
+  readonly hasLeft: boolean;
+}
+
+/** What a runner learns from its heartbeat; null when it has lost its registration. */
+export interface HeartbeatAnswer {
+  readonly state: 'ready' | 'draining';
+  /** Whether new machines boot another image: this one is to leave after its calls. */
+  readonly isOutdated: boolean;
+}
+
+/** A pool's name and settings as a runner needs them. */
+export interface Registration {
+  readonly pool: string;
+  readonly concurrency: number;
+  readonly idleShutdownMs: number;
+  readonly leaseMs: number;
+}
+
+const columns = (sql: Sql) => sql`
+  id, pool, slot, epoch, state, machine_id as "machineId", cpu_kind as "cpuKind", cpus, memory_mb as "memoryMb", image,
+  (extract(epoch from now() - reserved_at) * 1000)::float8 as "ageMs",
+  (extract(epoch from now() - (lease_until - (select lease_ms from pools where name = pool) * interval '1 millisecond')) * 1000)::float8
+    as "silentMs",
+  left_at is not null as "hasLeft"`;
+
+/** A machine's name, the key under which it is created once. `deployment` keeps apart those who share a provider's account. */
+export function machineName(deployment: string, runner: Pick<RunnerRow, 'pool' | 'slot' | 'epoch'>): string {
+  return `${deployment}-${runner.pool}-${runner.slot}-${runner.epoch}`;
+}
+
+/** Machines that take a slot, with the number of their running calls. */
+export async function slotHolders(sql: Sql, pool: string): Promise<SlotHolder[]> {
+  return sql<SlotHolder[]>`
+    select r.id, r.slot, r.state, r.memory_mb as "memoryMb", count(c.id)::int as "runningCount"
+    from pool_runners r left join pool_calls c on c.runner_id = r.id and c.state = 'running'
+    where r.pool = ${pool} and r.state <> 'gone' group by r.id order by r.slot`;
+}
+
+/** Takes a free slot for a machine of this size, for this parent to boot. Gives its row's id. */
+export async function reserveSlot(
+  tx: Transaction,
+  reservation: {
+    readonly pool: string;
+    readonly slot: number;
+    readonly guest: Guest;
+    readonly image: string | null;
+    readonly backend: string;
+    readonly parentId: string;
+    readonly bootLeaseMs: number;
+  },
+): Promise<number> {
+  const { pool, slot, guest, image, backend, parentId, bootLeaseMs } = reservation;
+  const [row] = await tx<{ id: number }[]>`
+    insert into pool_runners (pool, slot, epoch, backend, image, cpu_kind, cpus, memory_mb, booted_by, boot_lease_until)
+    select ${pool}, ${slot}, coalesce(max(epoch), 0) + 1, ${backend}, ${image}, ${guest.cpuKind}, ${guest.cpus}, ${guest.memoryMb},
+           ${parentId}, now() + ${bootLeaseMs} * interval '1 millisecond'
+    from pool_runners where pool = ${pool} and slot = ${slot}
+    returning id`;
+  return row!.id;
+}
+
+/** Takes over boots whose parent has gone silent, and gives them. */
+export async function adoptBoots(sql: Sql, pool: string, backend: string, parentId: string, bootLeaseMs: number): Promise<RunnerRow[]> {
+  return sql<RunnerRow[]>`
+    update pool_runners set booted_by = ${parentId}, boot_lease_until = now() + ${bootLeaseMs} * interval '1 millisecond'
+    where id in (
+      select id from pool_runners
+      where pool = ${pool} and backend = ${backend} and state in ('reserved', 'booting') and machine_id is null and boot_lease_until < now()
+      for update skip locked)
+    returning ${columns(sql)}`;
+}
+
+/** Keeps a boot with this parent. False when another has taken it over, or the machine is gone. */
+export async function keepBoot(sql: Sql, runnerId: number, parentId: string, bootLeaseMs: number): Promise<boolean> {
+  const rows = await sql`
+    update pool_runners set boot_lease_until = now() + ${bootLeaseMs} * interval '1 millisecond'
+    where id = ${runnerId} and booted_by = ${parentId} and state <> 'gone' returning id`;
+  return rows.length === 1;
+}
+
+/** Notes that a machine is about to be asked for, with the token that its runner will show. */
+export async function markRequested(sql: Sql, runnerId: number, tokenHash: Buffer): Promise<void> {
+  await sql`
+    update pool_runners set state = 'booting', token_hash = ${tokenHash}, requested_at = now()
+    where id = ${runnerId} and state in ('reserved', 'booting')`;
+}
+
+/** Notes which machine a slot has got. */
+export async function markMachine(
+  sql: Sql,
+  runnerId: number,
+  machine: { readonly id: string; readonly region: string | null },
+): Promise<void> {
+  await sql`
+    update pool_runners set machine_id = ${machine.id}, region = ${machine.region}, started_at = coalesce(started_at, now()),
+      state = case state when 'reserved' then 'booting' else state end
+    where id = ${runnerId} and state <> 'gone'`;
+}
+
+/** A machine's row. */
+export async function findRunner(sql: Sql, runnerId: number): Promise<RunnerRow | null> {
+  const [row] = await sql<RunnerRow[]>`select ${columns(sql)} from pool_runners where id = ${runnerId}`;
+  return row ?? null;
+}
+
+/** The row of the machine that takes a slot; null when there is none. */
+export async function runnerOfMachine(sql: Sql, machineId: string): Promise<number | null> {
+  const [row] = await sql<{ id: number }[]>`select id from pool_runners where machine_id = ${machineId} and state <> 'gone'`;
+  return row?.id ?? null;
+}
+
+/**
+ * Machines to look at now, each given to one parent at a time: those that have said that they leave,
+ * that have missed their boot deadline, or whose lease has run out.
+ */
+export async function runnersToCheck(sql: Sql, pool: string, backend: string, everyMs: number): Promise<RunnerRow[]> {
+  return sql<RunnerRow[]>`
+    update pool_runners set checked_at = now()
+    where id in (
+      select r.id from pool_runners r join pools p on p.name = r.pool
+      where r.pool = ${pool} and r.backend = ${backend} and r.state <> 'gone' and r.machine_id is not null
+        and r.checked_at < now() - ${everyMs} * interval '1 millisecond'
+        and (r.left_at is not null
+          or (r.state = 'booting' and r.requested_at < now() - least(p.boot_deadline_ms, 2000) * interval '1 millisecond')
+          or r.lease_until < now())
+      for update of r skip locked)
+    returning ${columns(sql)}`;
+}
+
+/** Names of all machines that may exist now. */
+export async function livingRunnerIds(sql: Sql, backend: string): Promise<Pick<RunnerRow, 'id' | 'pool' | 'slot' | 'epoch'>[]> {
+  return sql<Pick<RunnerRow, 'id' | 'pool' | 'slot' | 'epoch'>[]>`
+    select id, pool, slot, epoch from pool_runners where backend = ${backend} and state <> 'gone'`;
+}
+
+/** Frees a slot: its machine is known to be gone, or never to have been. False when it was free already. */
+export async function markGone(tx: Transaction, runnerId: number, failure: string | null): Promise<boolean> {
+  const rows = await tx`
+    update pool_runners set state = 'gone', gone_at = now(), failure = ${failure}
+    where id = ${runnerId} and state <> 'gone' returning id`;
+  return rows.length === 1;
+}
+
+/** Tells a runner to take no more calls and to leave after those it has. */
+export async function drainRunner(sql: Sql, runnerId: number): Promise<void> {
+  await sql`update pool_runners set state = 'draining', draining_at = now() where id = ${runnerId} and state = 'ready'`;
+}
+
+/** Lets a booted runner in, when it shows its token. Null when it is not expected (any more). */
+export async function registerRunner(
+  sql: Sql,
+  { runnerId, tokenHash }: RunnerIdentity,
+  machineId: string,
+  tasks: readonly string[],
+): Promise<Registration | null> {
+  const [row] = await sql<Registration[]>`
+    update pool_runners r
+    set state = 'ready', ready_at = now(), idle_since = now(), started_at = coalesce(started_at, now()), tasks = ${tasks as string[]},
+        machine_id = coalesce(machine_id, ${machineId}),
+        lease_until = now() + p.lease_ms * interval '1 millisecond'
+    from pools p
+    where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('reserved', 'booting') and p.name = r.pool
+    returning r.pool, p.concurrency, p.idle_shutdown_ms as "idleShutdownMs", p.lease_ms as "leaseMs"`;
+  return row ?? null;
+}
+
+/** Prolongs a runner's lease, and with it the lease on its calls. Null when it has lost its registration. */
+export async function heartbeat(sql: Sql, { runnerId, tokenHash }: RunnerIdentity): Promise<HeartbeatAnswer | null> {
+  const [row] = await sql<HeartbeatAnswer[]>`
+    update pool_runners r set lease_until = now() + p.lease_ms * interval '1 millisecond'
+    from pools p
+    where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('ready', 'draining') and p.name = r.pool
+    returning r.state, coalesce(r.image is distinct from p.image and p.image is not null, false) as "isOutdated"`;
+  return row ?? null;
+}
+
+/**
+ * Lets a runner leave when it has nothing to do: true, and it gets no call any more. An idle runner of
+ * those that the pool keeps stays; one that drains always may leave.
+ *
+ * A claim takes the lock on the same row and clears `idle_since`, which is read again once the lock is
+ * had: a call is either claimed before, and the runner stays, or never by this runner.
+ */
+export async function leaveWhenIdle(sql: Sql, { runnerId, tokenHash }: RunnerIdentity, reason: 'idle' | 'forced'): Promise<boolean> {
+  const [left] = await sql<{ id: number }[]>`
+    with pool as (
+      select p.* from pools p join pool_runners r on r.pool = p.name where r.id = ${runnerId} for update of p
+    ), me as (
+      select r.id, r.state from pool_runners r, pool
+      where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('ready', 'draining') and r.idle_since is not null
+      for update of r
+    )
+    update pool_runners set state = 'draining', draining_at = coalesce(draining_at, now()), left_at = now()
+    where id = (
+      select me.id from me, pool
+      where (me.state = 'draining' or ${reason === 'forced'}
+          or (select count(*) from pool_runners o where o.pool = pool.name and o.state in ('reserved', 'booting', 'ready'))
+             > least(pool.max_machines, greatest(pool.min_machines, case when pool.warm_until > now() then 1 else 0 end))))
+    returning id`;
+  return left !== undefined;
+}
+
+/** Dollars are counted from these: machines that ran in the current month, UTC. Times in milliseconds since 1970. */
+export async function machinesOfMonth(
+  sql: Sql,
+  pool: string,
+): Promise<(Guest & { startedAtMs: number; readyAtMs: number | null; goneAtMs: number | null; busyMs: number })[]> {
+  return sql`
+    select cpu_kind as "cpuKind", cpus, memory_mb as "memoryMb", busy_ms as "busyMs",
+      (extract(epoch from greatest(started_at, date_trunc('month', now(), 'UTC'))) * 1000)::float8 as "startedAtMs",
+      (extract(epoch from ready_at) * 1000)::float8 as "readyAtMs", (extract(epoch from gone_at) * 1000)::float8 as "goneAtMs"
+    from pool_runners
+    where pool = ${pool} and started_at is not null and coalesce(gone_at, now()) >= date_trunc('month', now(), 'UTC')`;
+}
