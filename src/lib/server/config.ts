@@ -9,6 +9,8 @@ const text = (what: string) => v.pipe(v.optional(v.string(), ''), v.nonEmpty(`is
 
 const Environment = v.object({
   DATABASE_URL: text('the URL of a PostgreSQL server; `npm start` brings one along'),
+  /** What runners are given; a role that may do little is enough. */
+  RUNNER_DATABASE_URL: v.optional(v.string()),
   POOL_SIZE: wholeNumber('10'),
   SECRET_KEY_BASE: v.pipe(text('a random text that signs links'), v.minLength(32, 'must have at least 32 characters')),
   ORIGIN: v.pipe(v.optional(v.string(), 'http://localhost:3000'), v.url('must be a URL like https://example.com')),
@@ -22,6 +24,12 @@ const Environment = v.object({
   HEATERS_PYTHON: v.optional(v.string(), 'python3'),
   ALLOW_PRIVATE_URLS: v.optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
   MAX_UPLOAD_BYTES: wholeNumber(String(100 * 2 ** 30)),
+  RUNNER_BACKEND: v.optional(v.picklist(['local', 'fly'], 'must be local or fly'), 'local'),
+  FLY_API_URL: v.optional(v.string(), 'https://api.machines.dev'),
+  FLY_API_TOKEN: v.optional(v.string()),
+  FLY_APP_NAME: v.optional(v.string()),
+  FLY_IMAGE_REF: v.optional(v.string()),
+  FLY_REGION: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent'), 'info'),
   PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
   PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),
@@ -34,6 +42,8 @@ const NOT_FOR_CALLS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32)
 /** Everything that the environment decides, parsed once. */
 export interface Config {
   readonly databaseUrl: string;
+  /** What runners are given: the same, or that of a role which may only use the pool's tables. */
+  readonly runnerDatabaseUrl: string;
   readonly poolSize: number;
   readonly secretKeyBase: string;
   readonly origin: string;
@@ -50,6 +60,14 @@ export interface Config {
   readonly allowPrivateUrls: boolean;
   readonly maxUploadBytes: number;
   readonly logLevel: string;
+  /** Where the runner pool gets its machines; null for processes of this machine. */
+  readonly fly: {
+    readonly origin: string;
+    readonly app: string;
+    readonly token: string;
+    readonly image: string;
+    readonly region: string | null;
+  } | null;
   readonly cloudFront: { readonly domain: string; readonly keyPairId: string; readonly privateKey: string } | null;
 }
 
@@ -67,6 +85,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
   const { PROD_CLOUDFRONT_DOMAIN: domain, PROD_CLOUDFRONT_KEY_PAIR_ID: keyPairId, PROD_CLOUDFRONT_PRIVATE_KEY: privateKey } = env;
   return {
     databaseUrl: env.DATABASE_URL,
+    runnerDatabaseUrl: env.RUNNER_DATABASE_URL ?? env.DATABASE_URL,
     poolSize: env.POOL_SIZE,
     secretKeyBase: env.SECRET_KEY_BASE,
     origin: env.ORIGIN,
@@ -81,8 +100,21 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     allowPrivateUrls: env.ALLOW_PRIVATE_URLS === 'true',
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
     logLevel: env.LOG_LEVEL,
+    fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
     cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey } : null,
   };
+}
+
+function flyOf(env: v.InferOutput<typeof Environment>): NonNullable<Config['fly']> {
+  const { FLY_API_URL: origin, FLY_APP_NAME: app, FLY_API_TOKEN: token, FLY_IMAGE_REF: image, FLY_REGION: region } = env;
+  if (app === undefined || token === undefined || image === undefined) {
+    throw new ConfigError(
+      Object.entries({ FLY_APP_NAME: app, FLY_API_TOKEN: token, FLY_IMAGE_REF: image })
+        .flatMap(([name, value]) => (value === undefined ? [`${name} is missing: RUNNER_BACKEND=fly boots Fly Machines with it.`] : []))
+        .join('\n'),
+    );
+  }
+  return { origin, app, token, image, region: region ?? null };
 }
 
 function parseQueues(list: string): QueueName[] {

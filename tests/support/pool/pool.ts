@@ -19,6 +19,7 @@ export async function startTestPool(
     backend: options.backend ?? new LocalBackend(TEST_RUNNER),
     parentId: options.parentId ?? randomUUID(),
     deployment: 'test',
+    tokenFor: (name) => `token of ${name}`,
     runnerEnv: {
       ...{ HEATERS_ROLE: 'runner', DATABASE_URL: databaseUrl, PATH: process.env.PATH ?? '', DATA_DIR: options.dataDir },
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',

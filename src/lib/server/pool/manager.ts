@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineUse } from '#lib/core/machine-cost.ts';
 import { planPool, type PoolPlan } from '#lib/core/pool.ts';
@@ -43,6 +43,8 @@ export interface ManagerOptions {
   readonly parentId: string;
   /** Keeps apart those who share a provider's account. */
   readonly deployment: string;
+  /** The secret that a machine of this name shows; the same for all parents, as any of them may see to its boot. */
+  readonly tokenFor: (machineName: string) => string;
   /** What every runner's environment holds beside its identity. */
   readonly runnerEnv: Readonly<Record<string, string>>;
   readonly tickMs?: number;
@@ -148,7 +150,7 @@ export class PoolManager {
 
   /** Sees one machine through its boot, until it has a machine or certainly none. */
   async #boot(runnerId: number): Promise<void> {
-    const { sql, backend, parentId, deployment, runnerEnv } = this.#options;
+    const { sql, backend, parentId, deployment, runnerEnv, tokenFor } = this.#options;
     if (this.#booting.has(runnerId)) return;
     this.#booting.add(runnerId);
     const keep = setInterval(() => void keepBoot(sql, runnerId, parentId, BOOT_LEASE_MS).catch(() => undefined), BOOT_LEASE_MS / 3);
@@ -156,10 +158,11 @@ export class PoolManager {
       const runner = await findRunner(sql, runnerId);
       const pool = (await allPools(sql)).find((known) => known.name === runner?.pool);
       if (runner === null || pool === undefined || runner.state === 'gone') return;
-      const token = randomBytes(32).toString('base64url');
+      const name = machineName(deployment, runner);
+      const token = tokenFor(name);
       await markRequested(sql, runnerId, createHash('sha256').update(token).digest());
       const machine = await backend.boot({
-        ...{ name: machineName(deployment, runner), pool: runner.pool, guest: runner, regions: pool.regions, image: runner.image },
+        ...{ name, mayExist: runner.state === 'booting', pool: runner.pool, guest: runner, regions: pool.regions, image: runner.image },
         env: { ...runnerEnv, RUNNER_ID: String(runnerId), RUNNER_TOKEN: token },
       });
       await markMachine(sql, runnerId, machine);

@@ -1,32 +1,51 @@
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { config } from '#lib/server/config.ts';
 import { db } from '#lib/server/db.ts';
+import type { RunnerBackend } from '#lib/server/pool/backends/backend.ts';
+import { FlyApi } from '#lib/server/pool/backends/fly-api.ts';
+import { FlyBackend } from '#lib/server/pool/backends/fly.ts';
 import { LocalBackend } from '#lib/server/pool/backends/local.ts';
 import { Pool } from '#lib/server/pool/pool.ts';
+import { reserveApiRequest } from '#lib/server/stores/pools.ts';
 
-const RUNNER_PATH = fileURLToPath(new URL('../../../entries/runner.ts', import.meta.url));
+const RUNNER_PATH = 'src/entries/runner.ts';
+/** Fly's published limits, for an action on an app. */
+const FLY_LIMIT = { perSecond: 1, burst: 3 };
 
 /** Starts this process as a parent of the pools, with the backend that the configuration names. */
 export async function startPool(): Promise<Pool> {
-  const { databaseUrl, dataDir, ffmpegPath, ffprobePath, pythonPath, logLevel } = config();
+  const { databaseUrl, runnerDatabaseUrl, dataDir, ffmpegPath, ffprobePath, pythonPath, logLevel, fly, secretKeyBase } = config();
   const pool = new Pool(databaseUrl, {
     sql: db(),
-    backend: new LocalBackend([process.execPath, RUNNER_PATH]),
+    backend: chooseBackend(),
     parentId: `${os.hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
-    deployment: 'heaters',
+    deployment: fly?.app ?? 'heaters',
+    tokenFor: (name) => createHmac('sha256', secretKeyBase).update(`runner ${name}`).digest('base64url'),
     runnerEnv: {
       HEATERS_ROLE: 'runner',
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: runnerDatabaseUrl,
       PATH: process.env.PATH ?? '',
       DATA_DIR: dataDir,
       FFMPEG_PATH: ffmpegPath,
       FFPROBE_PATH: ffprobePath,
       HEATERS_PYTHON: pythonPath,
       LOG_LEVEL: logLevel,
+      RUNNER_STOP_GRACE_MS: fly === null ? '0' : '25000',
     },
   });
   await pool.start();
   return pool;
+}
+
+function chooseBackend(): RunnerBackend {
+  const { fly } = config();
+  if (fly === null) return new LocalBackend([process.execPath, fileURLToPath(new URL(`../../../../${RUNNER_PATH}`, import.meta.url))]);
+  const { origin, app, token, image, region } = fly;
+  const reserve = (action: string) => reserveApiRequest(db(), `fly ${action} ${app}`, FLY_LIMIT);
+  return new FlyBackend({
+    api: new FlyApi({ origin, app, token, reserve }),
+    ...{ deployment: app, image, regions: region === null ? [] : [region], command: ['node', RUNNER_PATH] },
+  });
 }

@@ -132,7 +132,7 @@ export async function runnerOfMachine(sql: Sql, machineId: string): Promise<numb
 
 /**
  * Machines to look at now, each given to one parent at a time: those that have said that they leave,
- * that have missed their boot deadline, or whose lease has run out.
+ * that take long to boot, or that have gone silent.
  */
 export async function runnersToCheck(sql: Sql, pool: string, backend: string, everyMs: number): Promise<RunnerRow[]> {
   return sql<RunnerRow[]>`
@@ -143,7 +143,8 @@ export async function runnersToCheck(sql: Sql, pool: string, backend: string, ev
         and r.checked_at < now() - ${everyMs} * interval '1 millisecond'
         and (r.left_at is not null
           or (r.state = 'booting' and r.requested_at < now() - least(p.boot_deadline_ms, 2000) * interval '1 millisecond')
-          or r.lease_until < now())
+          -- Two heartbeats were missed.
+          or r.lease_until < now() + 0.6 * p.lease_ms * interval '1 millisecond')
       for update of r skip locked)
     returning ${columns(sql)}`;
 }

@@ -4,6 +4,8 @@ import type { Guest } from '#lib/core/machine-cost.ts';
 export interface MachineSpec {
   readonly name: string;
   readonly pool: string;
+  /** Whether it has been asked for before, with an outcome that nobody knows. */
+  readonly mayExist: boolean;
   readonly guest: Guest;
   /** In order of preference; empty for the backend's own. */
   readonly regions: readonly string[];
