@@ -80,6 +80,8 @@ create table pool_calls (
   pool        text not null references pools,
   -- The job that asks: a job that is tried again attaches to the call of its first attempt.
   idem_key    text not null unique,
+  -- What it is about, such as `video:12`: all its calls are cancelled together.
+  subject     text,
   task        text not null,
   version     integer not null,
   input       jsonb not null,
@@ -103,6 +105,7 @@ create table pool_calls (
   check (state <> 'running' or (runner_id is not null and fence is not null))
 );
 create index pool_calls_queued on pool_calls (pool, priority desc, id) where state = 'queued';
+create index pool_calls_subject on pool_calls (subject) where state in ('queued', 'running');
 create index pool_calls_running on pool_calls (runner_id) where state = 'running';
 create index pool_calls_finished_at on pool_calls (finished_at) where state in ('done', 'failed', 'cancelled', 'committed');
 

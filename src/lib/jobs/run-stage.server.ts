@@ -47,7 +47,7 @@ export async function runStage(
     ...{ sql, ...item, signal: attempt.signal, report: progress.report },
     call: async (task, input) => {
       const result = await pool.call(task, input, {
-        ...{ pool: RUNNER_POOL, idemKey: attempt.jobId, priority: STAGES[stage].priority },
+        ...{ pool: RUNNER_POOL, idemKey: attempt.jobId, subject: videoTopic(videoId), priority: STAGES[stage].priority },
         ...{ timeoutMs: STAGES[stage].expireInSeconds * 1000, signal: attempt.signal, onProgress: progress.report },
       });
       taken = result;

@@ -2,11 +2,13 @@ import { fail, redirect } from '@sveltejs/kit';
 import { requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { libraryPage } from '#lib/server/features/browse-library.ts';
+import { expectUpload } from '#lib/server/features/expect-upload.ts';
 import { importUrl } from '#lib/server/features/import-video.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = (event) => {
-  requireUser(event);
+export const load: PageServerLoad = async (event) => {
+  const user = requireUser(event);
+  if (user.role !== 'viewer') await expectUpload(db());
   return libraryPage(db());
 };
 

@@ -33,7 +33,7 @@ export async function startTestPool(
 /** Options of a call that nothing hurries. */
 export function callOptions(changes: Partial<CallOptions> = {}): CallOptions {
   return {
-    ...{ pool: 'media', idemKey: randomUUID(), priority: 0, timeoutMs: 60_000 },
+    ...{ pool: 'media', idemKey: randomUUID(), subject: null, priority: 0, timeoutMs: 60_000 },
     ...{ signal: new AbortController().signal, onProgress: () => undefined },
     ...changes,
   };

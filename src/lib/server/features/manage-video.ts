@@ -8,6 +8,7 @@ import { log } from '#lib/server/log.ts';
 import { videoPrefixes } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
+import { cancelCallsAbout } from '#lib/server/stores/pool-calls.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 import { deleteVideo, lockVideo, publishVideo, setVideoState } from '#lib/server/stores/videos.ts';
 
@@ -35,11 +36,12 @@ export async function retryVideo(sql: Database, actor: Actor, videoId: number): 
   }) as Promise<Outcome>;
 }
 
-/** Removes a video with its clips, decisions and files. Jobs under way find it gone and stop. */
+/** Removes a video with its clips, decisions and files. Work under way for it is stopped. */
 export async function removeVideo(sql: Database, actor: Actor, videoId: number): Promise<Outcome> {
   const removed = (await sql.begin(async (tx) => {
     if ((await lockVideo(tx, videoId)) === null) return false;
     await deleteVideo(tx, videoId);
+    await cancelCallsAbout(tx, videoTopic(videoId));
     for (const topic of ['library', videoTopic(videoId)] as const) {
       await publish(tx, topic, { type: 'video-removed', payload: { videoId } }, actor.userId);
     }

@@ -15,6 +15,8 @@ export interface CallOptions {
   readonly pool: string;
   /** Names the work: the same key attaches to the same call, also from another parent. */
   readonly idemKey: string;
+  /** What it is about, such as `video:12`: see `cancelCallsAbout`. */
+  readonly subject: string | null;
   readonly priority: number;
   /** How long the task may run, in milliseconds; waiting for a machine does not count. */
   readonly timeoutMs: number;

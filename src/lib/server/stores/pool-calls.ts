@@ -1,3 +1,4 @@
+import type postgres from 'postgres';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import { hint } from '#lib/server/stores/pools.ts';
 
@@ -56,6 +57,7 @@ export async function submitCall(
   call: {
     readonly pool: string;
     readonly idemKey: string;
+    readonly subject: string | null;
     readonly task: string;
     readonly version: number;
     readonly input: unknown;
@@ -65,8 +67,8 @@ export async function submitCall(
 ): Promise<number> {
   const input = sql.json(call.input as never);
   const [row] = await sql<{ id: number }[]>`
-    insert into pool_calls as known (pool, idem_key, task, version, input, priority, timeout_ms)
-    values (${call.pool}, ${call.idemKey}, ${call.task}, ${call.version}, ${input}, ${call.priority}, ${call.timeoutMs})
+    insert into pool_calls as known (pool, idem_key, subject, task, version, input, priority, timeout_ms)
+    values (${call.pool}, ${call.idemKey}, ${call.subject}, ${call.task}, ${call.version}, ${input}, ${call.priority}, ${call.timeoutMs})
     on conflict (idem_key) do update
       set state = 'queued', task = excluded.task, version = excluded.version, input = excluded.input, attempt = 0, runner_id = null,
           fence = null, deadline_at = null, cancel_at = null, not_before = now(), progress = null, output = null, error = null,
@@ -89,13 +91,22 @@ export async function callsById(sql: Sql, ids: readonly number[]): Promise<CallV
 
 /** Stops a call: at once while it waits, by its runner while it runs. Harmless for one that has ended. */
 export async function cancelCall(sql: Sql, callId: number): Promise<void> {
-  await sql`
+  await cancelCalls(sql, sql`id = ${callId}`);
+}
+
+/** Stops all calls about a subject, such as `video:12`. */
+export async function cancelCallsAbout(sql: Sql, subject: string): Promise<void> {
+  await cancelCalls(sql, sql`subject = ${subject}`);
+}
+
+async function cancelCalls(sql: Sql, which: postgres.PendingQuery<postgres.Row[]>): Promise<void> {
+  const cancelled = await sql<{ id: number }[]>`
     update pool_calls
     set cancel_at = now(),
         state = case state when 'queued' then 'cancelled' else state end,
         finished_at = case state when 'queued' then now() end
-    where id = ${callId} and state in ('queued', 'running')`;
-  await hint(sql, { kind: 'call-cancelled', callId });
+    where ${which} and state in ('queued', 'running') returning id`;
+  for (const { id } of cancelled) await hint(sql, { kind: 'call-cancelled', callId: id });
 }
 
 /** Takes a finished call's result, in the transaction that stores what came of it. False when another has. */

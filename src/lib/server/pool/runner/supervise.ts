@@ -49,13 +49,16 @@ export async function supervise(tasks: readonly AnyTask[]): Promise<number> {
   // One connection to work with, one to listen.
   const sql = connect(env.DATABASE_URL, 1);
   const identity = { runnerId: env.RUNNER_ID, tokenHash: createHash('sha256').update(env.RUNNER_TOKEN).digest() };
+  // The process of the first call loads while this one registers.
+  const spare = new CallProcess();
   const machineId = process.env.FLY_MACHINE_ID ?? (await localMachineId(process.pid));
   const registration = await register(sql, identity, machineId, tasks.map(taskKey));
   if (registration === null) {
+    spare.end();
     log.error('this runner is not expected: it leaves');
     return 3;
   }
-  return new Supervisor(sql, identity, registration, env.RUNNER_STOP_GRACE_MS).run();
+  return new Supervisor(sql, identity, registration, spare, env.RUNNER_STOP_GRACE_MS).run();
 }
 
 async function register(sql: Database, identity: RunnerIdentity, machineId: string, tasks: string[]): Promise<Registration | null> {
@@ -86,13 +89,13 @@ class Supervisor {
   #idleSinceMs = performance.now();
   #wake: () => void = () => undefined;
 
-  constructor(sql: Database, identity: RunnerIdentity, registration: Registration, stopGraceMs: number) {
+  constructor(sql: Database, identity: RunnerIdentity, registration: Registration, spare: CallProcess, stopGraceMs: number) {
     this.#sql = sql;
     this.#identity = identity;
     this.#registration = registration;
     this.#stopGraceMs = stopGraceMs;
     this.#log = log.child({ runnerId: identity.runnerId, pool: registration.pool });
-    this.#spare = new CallProcess();
+    this.#spare = spare;
   }
 
   async run(): Promise<number> {
