@@ -11,6 +11,8 @@ export type Database = postgres.Sql<{ bigint: number }>;
 export function connect(databaseUrl: string, poolSize: number): Database {
   return postgres(databaseUrl, {
     max: poolSize,
+    // Seconds: a database that was restarted is found again within one.
+    backoff: (attempts: number) => Math.min(1, 0.05 * 2 ** attempts),
     onnotice: () => undefined,
     connection: { application_name: 'heaters' },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
