@@ -43,8 +43,8 @@ export async function startQueues(
     connectionString: databaseUrl,
     max: 4,
     useListenNotify: true,
-    superviseIntervalSeconds: 15,
-    monitorIntervalSeconds: 15,
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
   });
   boss.on('error', (error) => log.error({ err: error }, 'the job queue reports an error'));
   await boss.start();
@@ -55,7 +55,7 @@ export async function startQueues(
   for (const name of queueNames) {
     await boss.work(
       name,
-      { includeMetadata: true, localConcurrency: CONCURRENCY[name], pollingIntervalSeconds: 2, heartbeatRefreshSeconds: 8 },
+      { includeMetadata: true, localConcurrency: CONCURRENCY[name], pollingIntervalSeconds: 2, heartbeatRefreshSeconds: 3 },
       async ([job]) => {
         if (job === undefined) return;
         const scheduled = v.safeParse(ScheduledSchema, job.data);

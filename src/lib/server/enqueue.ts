@@ -65,7 +65,7 @@ export async function enqueueStage(
     retryBackoff: true,
     retryDelayMax: 30,
     expireInSeconds,
-    heartbeatSeconds: 20,
+    heartbeatSeconds: 10,
   });
   if (sentId !== null) await markQueued(tx, stage, item);
 }
