@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
 import { FileStore } from '@tus/file-store';
-import { Server } from '@tus/server';
+import { Server, type Upload } from '@tus/server';
 import { config } from '#lib/server/config.ts';
 import { db } from '#lib/server/db.ts';
-import { importFile } from '#lib/server/features/import-video.ts';
+import { importFile, type ImportOutcome } from '#lib/server/features/import-video.ts';
 import type { Actor } from '#lib/server/features/review-clip.ts';
 import { log } from '#lib/server/log.ts';
 import { authenticateHandshake } from '#lib/server/realtime/authenticate.ts';
+import { findUser } from '#lib/server/stores/users.ts';
 
 const UNFINISHED_LIFETIME_MS = 7 * 24 * 3_600_000;
 
@@ -45,12 +47,7 @@ export function createUploadHandler(): (request: IncomingMessage, response: Serv
     },
     async onUploadFinish(request, upload) {
       const actor = await authorise(request.headers, origin);
-      const outcome = await importFile(db(), actor, {
-        path: path.join(directory, upload.id),
-        fileName: upload.metadata?.filename ?? 'Untitled',
-        sourceUrl: null,
-      });
-      await datastore.remove(upload.id).catch(() => undefined);
+      const outcome = await takeIn(directory, upload, actor);
       if (outcome.kind === 'refused') throw answer(422, outcome.message);
       const header = outcome.kind === 'ok' ? 'Heaters-Video-Id' : 'Heaters-Duplicate-Of';
       return { headers: { [header]: String(outcome.videoId) } };
@@ -63,11 +60,33 @@ export function createUploadHandler(): (request: IncomingMessage, response: Serv
       return undefined;
     },
   });
+  takeInFinished(directory, datastore).catch((error: unknown) => log.error({ err: error }, 'finished uploads were not taken in'));
   const sweeper = setInterval(() => {
     server.cleanUpExpiredUploads().catch((error: unknown) => log.warn({ err: error }, 'expired uploads were not removed'));
   }, 3_600_000);
   sweeper.unref();
   return (request, response) => server.handle(request, response);
+}
+
+/** Hands a finished upload to the library and removes what is left of it. */
+async function takeIn(directory: string, upload: Pick<Upload, 'id' | 'metadata'>, actor: Actor): Promise<ImportOutcome> {
+  const file = path.join(directory, upload.id);
+  const outcome = await importFile(db(), actor, { path: file, fileName: upload.metadata?.filename ?? 'Untitled', sourceUrl: null });
+  await Promise.all([rm(file, { force: true }), rm(`${file}.json`, { force: true })]);
+  return outcome;
+}
+
+/** Takes in what was uploaded whole, but not handed on before this process ended. */
+async function takeInFinished(directory: string, datastore: FileStore): Promise<void> {
+  for (const { name } of await readdir(directory, { withFileTypes: true })) {
+    if (!name.endsWith('.json')) continue;
+    const upload = await datastore.getUpload(name.slice(0, -'.json'.length)).catch(() => null);
+    if (upload === null || upload.offset !== upload.size) continue;
+    const owner = await findUser(db(), Number(upload.metadata?.ownerId));
+    if (owner === null) continue;
+    const outcome = await takeIn(directory, upload, { userId: owner.id, name: owner.name, role: owner.role });
+    log.info({ uploadId: upload.id, outcome: outcome.kind }, 'an upload of an earlier process was taken in');
+  }
 }
 
 async function authorise(headers: Headers, ownOrigin: string): Promise<Actor> {

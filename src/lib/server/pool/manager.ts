@@ -4,7 +4,7 @@ import { machineUse } from '#lib/core/machine-cost.ts';
 import { planPool, type PoolPlan } from '#lib/core/pool.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import { coalesced } from '#lib/server/pool/coalesced.ts';
+import { coalesced } from '#lib/core/coalesced.ts';
 import { BootRefused, type MachineStatus, type RunnerBackend } from '#lib/server/pool/backends/backend.ts';
 import { queuedMemoryMb, requeueLostCalls } from '#lib/server/stores/pool-calls.ts';
 import {

@@ -3,7 +3,7 @@ import { connect, type Database, type Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import type { Task } from '#lib/server/pool/define-task.ts';
 import { TaskRefused } from '#lib/server/pool/define-task.ts';
-import { coalesced } from '#lib/server/pool/coalesced.ts';
+import { coalesced } from '#lib/core/coalesced.ts';
 import { PoolManager, type ManagerOptions } from '#lib/server/pool/manager.ts';
 import { callsById, cancelCall, commitCall, submitCall, type CallProgress, type CallView } from '#lib/server/stores/pool-calls.ts';
 import { POOL_CHANNEL, type PoolHint } from '#lib/server/stores/pools.ts';
@@ -96,7 +96,10 @@ export class Pool {
     const callId = await submitCall(this.#sql, { ...rest, task: task.name, version: task.version, input: v.parse(task.input, input) });
     const call = await this.#settled(callId, signal, onProgress);
     if (call.state === 'committed') throw new CallTaken(`Call ${callId} has been committed.`);
-    if (call.state === 'cancelled') throw new Error(`${task.name} was cancelled.`);
+    if (call.state === 'cancelled') {
+      signal.throwIfAborted();
+      throw new Error(`${task.name} was cancelled.`);
+    }
     if (call.state === 'failed') throw call.isRefusal ? new TaskRefused(call.error ?? '') : new Error(call.error ?? `${task.name} failed.`);
     const fence = call.fence!;
     return {
