@@ -19,7 +19,7 @@ export function libraryPage(sql: Database): Promise<{ videos: VideoView[]; seq: 
   return onSnapshot(sql, async (tx) => ({ videos: await videoViews(tx), seq: await latestSeq(tx, 'library') }));
 }
 
-/** A video with its live clips in source order and what has happened to it; null when there is none. */
+/** A video with its live clips in source order and what has happened to it, oldest first; null when there is none. */
 export function videoPage(
   sql: Database,
   videoId: number,
@@ -32,7 +32,7 @@ export function videoPage(
       video,
       clips: await clipsOfVideo(tx, videoId),
       stages: [...video.stages],
-      log: await latestEvents(tx, topic, LOG_LENGTH),
+      log: (await latestEvents(tx, topic, LOG_LENGTH)).reverse(),
       seq: await latestSeq(tx, topic),
     };
   });
