@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Handle, HandleServerError } from '@sveltejs/kit';
+import { THEME_COOKIE, toTheme } from '#lib/core/theme.ts';
 import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { sessionCookie, validateSession } from '#lib/server/auth/lucia.ts';
 import { db } from '#lib/server/db.ts';
@@ -32,7 +33,9 @@ export const handle: Handle = async ({ event, resolve }) => {
   }
   // Here and not in the layout alone: a layout's load runs beside the page's, and not before actions.
   if (routeId.startsWith('/(app)')) requireUser(event);
-  return withHeaders(await resolve(event), event.locals.requestId, event.locals.user !== null);
+  const theme = toTheme(event.cookies.get(THEME_COOKIE));
+  const response = await resolve(event, { transformPageChunk: ({ html }) => html.replace('%heaters.theme%', theme) });
+  return withHeaders(response, event.locals.requestId, event.locals.user !== null);
 };
 
 /** Logs what nobody expected, once, and shows the id by which it can be found. */

@@ -15,11 +15,11 @@ export const load: PageServerLoad = async (event) => {
 export const actions: Actions = {
   importUrl: async (event) => {
     const user = requireRole(event, 'reviewer');
-    const url = (await event.request.formData()).get('url');
-    const actor = { userId: user.id, name: user.name, role: user.role };
-    const outcome = await importUrl(db(), actor, { url: typeof url === 'string' ? url : '' });
-    if (outcome.kind === 'refused') return fail(400, { message: outcome.message });
+    const given = (await event.request.formData()).get('url');
+    const url = typeof given === 'string' ? given : '';
+    const outcome = await importUrl(db(), { userId: user.id, name: user.name, role: user.role }, { url });
+    if (outcome.kind === 'refused') return fail(400, { url, message: outcome.message, videoId: null });
     if (outcome.kind === 'duplicate') redirect(303, `/videos/${outcome.videoId}`);
-    return { message: null };
+    return { url, message: null, videoId: outcome.videoId };
   },
 };
