@@ -11,7 +11,7 @@ let page: Page;
 test.describe.configure({ mode: 'serial' });
 
 test.beforeAll(async ({ browser }) => {
-  app = await startApp(4300);
+  app = await startApp();
   context = await browser.newContext();
   page = await context.newPage();
 });
@@ -117,7 +117,7 @@ test('an approved clip downloads with exactly its frames, and a selection as a z
   await page.goto(`${app.origin}/exports`);
   const row = page.getByTestId('export-row').first();
   await expect(row).toHaveAttribute('data-state', 'exported', { timeout: 60_000 });
-  const frames = Number(await row.locator('td').nth(3).textContent());
+  const frames = Number(await row.getByTestId('frame-count').textContent());
   const [download] = await Promise.all([page.waitForEvent('download'), row.getByTestId('download-clip').click()]);
   const file = info.outputPath('clip.mp4');
   await download.saveAs(file);

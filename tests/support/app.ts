@@ -1,5 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,8 +16,19 @@ export interface RunningApp {
   stop(): Promise<void>;
 }
 
-/** Starts the built app on `port` with the sample video on its way through the pipeline. */
-export async function startApp(port: number): Promise<RunningApp> {
+/** A port that nobody listens on: another run of the tests may be under way on this machine. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+/** Starts the built app on a free port, or the one given, with the sample video on its way through the pipeline. */
+export async function startApp(givenPort?: number): Promise<RunningApp> {
+  const port = givenPort ?? (await freePort());
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'data-'));
   const origin = `http://localhost:${port}`;

@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { expect, test, type BrowserContext, type Page } from '@playwright/test';
+import { startApp, type RunningApp } from '../support/app.ts';
+
+let app: RunningApp;
+let context: BrowserContext;
+let page: Page;
+
+test.describe.configure({ mode: 'serial' });
+
+test.beforeAll(async ({ browser }) => {
+  app = await startApp();
+  context = await browser.newContext();
+  page = await context.newPage();
+  await page.goto(app.loginUrl);
+  await page.getByRole('button').first().click();
+  await expect(page).toHaveURL(/\/account/);
+});
+
+test.afterAll(async () => {
+  await context.close();
+  await app.stop();
+});
+
+/** Makes a small film of its own content. */
+function makeFilm(file: string, pattern: string): string {
+  const source = `${pattern}=s=320x180:r=25`;
+  execFileSync(process.env.FFMPEG_PATH ?? 'ffmpeg', [
+    ...['-loglevel', 'error', '-f', 'lavfi', '-i', source, '-t', '2', '-pix_fmt', 'yuv420p', '-b:v', '2M', '-y', file],
+  ]);
+  return file;
+}
+
+test('the theme is right from the first answer of the server on', async () => {
+  await page.goto(`${app.origin}/`);
+  await page.getByTestId('account').click();
+  await page.getByRole('button', { name: 'light' }).click();
+  const html = await (await context.request.get(`${app.origin}/`)).text();
+  expect(html).toContain('data-theme="light"');
+  await page.getByRole('button', { name: 'system' }).click();
+});
+
+test('an upload goes on while its owner walks through the app, and an unfinished one goes on after a reload', async ({}, info) => {
+  const film = makeFilm(info.outputPath('walk.mp4'), 'testsrc2');
+  let isHeld = true;
+  // The server's first answers are held back: the upload can't end while the test walks.
+  await page.route('**/uploads/**', async (route) => {
+    if (isHeld && route.request().method() === 'PATCH') await route.abort('connectionfailed');
+    else await route.continue();
+  });
+  await page.goto(`${app.origin}/`);
+  await page.getByTestId('upload-input').setInputFiles(film);
+  await expect(page.getByTestId('upload')).toHaveAttribute('data-state', /uploading|checking|offline/);
+  await page.getByRole('link', { name: 'Exports' }).click();
+  await expect(page).toHaveURL(/\/exports/);
+  await expect(page.getByTestId('upload')).toHaveCount(1);
+
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+  await expect(page.getByTestId('unfinished-uploads')).toContainText('1 unfinished upload');
+  isHeld = false;
+  await page.getByTestId('resume-input').setInputFiles(film);
+  await expect(page.getByTestId('unfinished-uploads')).toHaveCount(0);
+  await expect(page.getByTestId('upload')).toHaveAttribute('data-state', 'done');
+  await page.unrouteAll();
+});
+
+test('of two files with one name, the one that is put away goes and the other stays', async () => {
+  const bytes = (text: string) => ({ name: 'same.mp4', mimeType: 'video/mp4', buffer: Buffer.from(text) });
+  await page.goto(`${app.origin}/`);
+  await page.getByTestId('upload-input').setInputFiles([bytes('one'), bytes('three')]);
+  await expect(page.getByTestId('upload')).toHaveCount(2);
+  await expect(page.getByTestId('upload').getByRole('alert')).toHaveCount(2);
+  await page.getByTestId('upload').first().getByRole('button', { name: 'Put away' }).click();
+  await expect(page.getByTestId('upload')).toHaveCount(1);
+});
+
+test('the library is searched by title and narrowed by state, and the address keeps it', async () => {
+  await page.goto(`${app.origin}/`);
+  const cards = page.getByTestId('video-card');
+  await expect(cards).toHaveCount(2);
+  await page.getByTestId('library-search').fill('WALK');
+  await expect(cards).toHaveCount(1);
+  await page.reload();
+  await expect(cards).toHaveCount(1);
+  await page.getByTestId('library-filter').selectOption('failed');
+  await expect(page.getByText('Nothing matches')).toBeVisible();
+  await page.getByRole('button', { name: 'Show all videos' }).click();
+  await expect(cards).toHaveCount(2);
+});
+
+test('an address that can’t be a video is refused beside what was typed', async () => {
+  await page.goto(`${app.origin}/`);
+  await page.getByTestId('url-input').fill('ftp://example.com/film.mp4');
+  await page.getByRole('button', { name: 'Download' }).click();
+  await expect(page.getByRole('alert')).toContainText('https://');
+  await expect(page.getByTestId('url-input')).toHaveValue('ftp://example.com/film.mp4');
+});
+
+test('shift selects a range of exports, and the log tells who approved', async () => {
+  await page.goto(`${app.origin}/`);
+  await expect(page.locator('[data-testid=video-card]', { hasText: 'Sample' })).toHaveAttribute('data-state', 'ready', { timeout: 90_000 });
+  await page.goto(`${app.origin}/exports`);
+  await expect(page.getByTestId('exports-empty')).toBeVisible();
+
+  const reviewer = await context.newPage();
+  await reviewer.goto(`${app.origin}/review/1`);
+  for (const left of ['5', '4', '3']) {
+    await expect(reviewer.getByTestId('clip-player')).toBeVisible();
+    await reviewer.keyboard.press('a');
+    await expect(reviewer.getByTestId('clip-count-pending')).toHaveText(left);
+  }
+  await reviewer.close();
+
+  // No reload: the page hears of each export by itself.
+  const rows = page.getByTestId('export-row');
+  await expect(rows.and(page.locator('[data-state=exported]'))).toHaveCount(3, { timeout: 60_000 });
+  await rows.nth(0).getByRole('checkbox').click();
+  await rows.nth(2).getByRole('checkbox').click({ modifiers: ['Shift'] });
+  await expect(page.getByTestId('download-zip')).toHaveText('Download 3 as zip');
+  await rows.nth(1).getByRole('checkbox').focus();
+  await page.keyboard.press('Space');
+  await expect(page.getByTestId('download-zip')).toHaveText('Download 2 as zip');
+
+  await page.goto(`${app.origin}/videos/1`);
+  await expect(page.getByTestId('video-log')).toContainText('approved the clip at 00:00:00:00');
+});
