@@ -116,7 +116,10 @@ test('shift selects a range of exports, and the log tells who approved', async (
   const rows = page.getByTestId('export-row');
   await expect(rows.and(page.locator('[data-state=exported]'))).toHaveCount(3, { timeout: 60_000 });
   await rows.nth(0).getByRole('checkbox').click();
-  await rows.nth(2).getByRole('checkbox').click({ modifiers: ['Shift'] });
+  await rows
+    .nth(2)
+    .getByRole('checkbox')
+    .click({ modifiers: ['Shift'] });
   await expect(page.getByTestId('download-zip')).toHaveText('Download 3 as zip');
   await rows.nth(1).getByRole('checkbox').focus();
   await page.keyboard.press('Space');
