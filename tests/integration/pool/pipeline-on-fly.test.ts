@@ -1,11 +1,9 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import path from 'node:path';
-import { promisify } from 'node:util';
+import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { importFile } from '#lib/server/features/import-video.ts';
 import type { FlySimulator } from '../../support/fly-sim/simulator.ts';
 import { openEnvironment, type TestEnvironment } from '../../support/environment.ts';
 import { startTestFly } from '../../support/pool/fly.ts';
+import { importFilm, startWorker } from '../../support/worker.ts';
 
 let env: TestEnvironment;
 let fly: FlySimulator;
@@ -20,15 +18,9 @@ afterAll(async () => {
   await env.close();
 });
 
-const startWorker = () => {
-  const worker = spawn(process.execPath, ['src/entries/worker.ts'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      // `node` in an image is the one that this runs on.
-      PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
-      ...{ RUNNER_BACKEND: 'fly', FLY_API_URL: fly.origin, FLY_API_TOKEN: fly.token, FLY_APP_NAME: 'heaters', FLY_IMAGE_REF: 'heaters:1' },
-    },
+const startFlyWorker = () => {
+  const worker = startWorker({
+    ...{ RUNNER_BACKEND: 'fly', FLY_API_URL: fly.origin, FLY_API_TOKEN: fly.token, FLY_APP_NAME: 'heaters', FLY_IMAGE_REF: 'heaters:1' },
   });
   workers.push(worker);
   return worker;
@@ -36,26 +28,21 @@ const startWorker = () => {
 const until = <T>(check: () => Promise<T>) => vi.waitFor(check, { timeout: 90_000, interval: 100 });
 
 it('a video is encoded on Fly Machines though a worker dies in the middle, and people see nothing but progress', async () => {
-  const film = path.join(env.dataDir, 'film.mp4');
-  await promisify(execFile)(process.env.FFMPEG_PATH ?? 'ffmpeg', [
-    ...['-loglevel', 'error', '-f', 'lavfi', '-i', 'testsrc2=s=1280x720:r=30:d=60', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', film],
-  ]);
   const ann = await env.addPerson('Ann', 'reviewer');
-  const imported = await importFile(env.sql, ann, { path: film, fileName: 'film.mp4', sourceUrl: null });
-  if (imported.kind !== 'ok') throw new Error('The film was not taken in.');
+  const videoId = await importFilm(env, ann, 'testsrc2=s=1280x720:r=30:d=60');
 
-  const first = startWorker();
+  const first = startFlyWorker();
   const stage = async () =>
     (
       await env.sql<{ percent: number | null; attempt: number; error: string | null; state: string }[]>`
-    select percent, attempt, error, state from stage_runs where stage = 'encode' and item_id = ${imported.videoId}`
+    select percent, attempt, error, state from stage_runs where stage = 'encode' and item_id = ${videoId}`
     )[0];
   await until(async () => expect((await stage())?.percent ?? 0).toBeGreaterThan(3));
   const seen: (number | null)[] = [];
   const watching = setInterval(() => void stage().then((now) => seen.push(now?.percent ?? null)), 100);
   first.kill('SIGKILL');
-  startWorker();
-  const video = async () => (await env.sql<{ state: string }[]>`select state from videos where id = ${imported.videoId}`)[0];
+  startFlyWorker();
+  const video = async () => (await env.sql<{ state: string }[]>`select state from videos where id = ${videoId}`)[0];
   await until(async () => expect(await video()).toEqual({ state: 'ready' }));
   clearInterval(watching);
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { formatDuration } from '#lib/core/format.ts';
 import { framesPerSecond, framesToDurationMs, type FrameRate } from '#lib/core/frame-rate.ts';
 import { FfmpegError, runFfmpeg } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo, probeSource } from '#lib/server/media/probe.ts';
@@ -34,6 +35,9 @@ export class SourceRefused extends Error {
   override readonly name = 'SourceRefused';
 }
 
+/** A picture that is shorter than this share of what its index says, less the slack, is a part of a file. */
+const SHORTEST_SHARE = 0.95;
+const SHORTEST_SLACK_MS = 300;
 const MAX_AUDIO_OFFSET_SECONDS = 0.04;
 
 /**
@@ -65,6 +69,11 @@ export async function encodeSource(
   if (proxy.frameCount !== master.frameCount || proxy.frameCount !== scenes.frameCount) {
     throw new Error(`Frame counts differ: proxy ${proxy.frameCount}, master ${master.frameCount}, detector ${scenes.frameCount}.`);
   }
+  const durationMs = framesToDurationMs(proxy.frameCount, facts.frameRate);
+  if (facts.pictureMs !== null && durationMs < facts.pictureMs * SHORTEST_SHARE - SHORTEST_SLACK_MS) {
+    const [should, does] = [formatDuration(facts.pictureMs), formatDuration(durationMs)];
+    throw new SourceRefused(`The file is cut short: it should last ${should} and ends after ${does}. Copy or download it again.`);
+  }
   const audioOffset = proxy.audioStartSeconds === null ? 0 : Math.abs(proxy.audioStartSeconds - proxy.startSeconds);
   if (audioOffset > MAX_AUDIO_OFFSET_SECONDS)
     throw new Error(`The proxy's sound starts ${Math.round(audioOffset * 1000)} ms off its picture.`);
@@ -73,7 +82,7 @@ export async function encodeSource(
     height: master.height,
     frameRate: facts.frameRate,
     frameCount: proxy.frameCount,
-    durationMs: framesToDurationMs(proxy.frameCount, facts.frameRate),
+    durationMs,
     hasAudio: hadAudio,
     scenes,
     proxyPath,

@@ -10,6 +10,8 @@ export interface SourceFacts {
   readonly frameRate: FrameRate;
   /** Null where the container does not say. */
   readonly durationMs: number | null;
+  /** How long the picture should last by the container's index; null where it does not say. */
+  readonly pictureMs: number | null;
   readonly audioCodec: string | null;
 }
 
@@ -34,6 +36,7 @@ const Probe = v.object({
       r_frame_rate: text,
       nb_read_packets: text,
       start_time: text,
+      duration: text,
       disposition: v.optional(v.object({ attached_pic: v.optional(v.number()) })),
     }),
   ),
@@ -63,14 +66,17 @@ export async function probeSource(
     return refused('This is a text or a still image, not a video.');
   }
   if (!picture.width || !picture.height) return refused('The picture in the file can’t be decoded: its size is unknown.');
-  const durationSeconds = Number(probe.format.duration);
+  const durationMs = toMs(probe.format.duration);
+  const pictureMs = toMs(picture.duration);
   return {
     kind: 'ok',
     facts: {
       width: picture.width,
       height: picture.height,
       frameRate: chooseFrameRate(String(picture.avg_frame_rate ?? ''), String(picture.r_frame_rate ?? '')),
-      durationMs: Number.isFinite(durationSeconds) ? Math.round(durationSeconds * 1000) : null,
+      durationMs,
+      // An index may count what an edit list leaves out: the shorter one is what should be there.
+      pictureMs: pictureMs === null || durationMs === null ? null : Math.min(pictureMs, durationMs),
       audioCodec: sound?.codec_name ?? null,
     },
   };
@@ -123,6 +129,12 @@ function parseRate(text: string): FrameRate | null {
   const [num = 0, den = 1] = text.split('/').map(Number);
   const value = num / den;
   return value >= 1 && value <= 120 ? { num, den } : null;
+}
+
+/** Seconds as ffprobe writes them, in milliseconds; null for none. */
+function toMs(seconds: string | number | undefined): number | null {
+  const value = Number(seconds);
+  return seconds !== undefined && Number.isFinite(value) ? Math.round(value * 1000) : null;
 }
 
 function refused(reason: string): { kind: 'refused'; reason: string } {

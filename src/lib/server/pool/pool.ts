@@ -144,11 +144,21 @@ export class Pool {
 
   async #read(): Promise<void> {
     if (this.#waiters.size === 0) return;
-    for (const call of await callsById(this.#sql, [...this.#waiters.keys()])) {
+    const ids = [...this.#waiters.keys()];
+    const calls = await callsById(this.#sql, ids);
+    for (const id of ids.filter((each) => !calls.some((call) => call.id === each))) {
+      for (const waiter of this.#waiters.get(id) ?? []) waiter.settle(goneCall(id));
+    }
+    for (const call of calls) {
       for (const waiter of this.#waiters.get(call.id) ?? []) {
         if (call.state !== 'queued' && call.state !== 'running') waiter.settle(call);
         else if (call.progress !== null) waiter.onProgress(call.progress);
       }
     }
   }
+}
+
+/** A call whose row has been removed, as its waiters see it. */
+function goneCall(id: number): CallView {
+  return { id, state: 'cancelled', fence: null, progress: null, output: null, error: null, isRefusal: false };
 }
