@@ -56,16 +56,18 @@ function describe(event: LiveEvent, before: VideoView | null, frameRate: FrameRa
 }
 
 function describeState(video: VideoView, before: VideoView | null): Words {
-  const again = before?.state === 'failed' ? 'Tried again: ' : '';
+  const isRetry = before?.state === 'failed';
   switch (video.state) {
     case 'downloading':
-      return plain(`${again || 'Asked for: '}the download of ${video.sourceUrl ?? video.fileName}.`);
+      return plain(
+        isRetry ? 'Tried again: waits to be downloaded.' : `The download of ${video.sourceUrl ?? video.fileName} was asked for.`,
+      );
     case 'downloaded':
-      return plain(again ? 'Tried again: waits to be encoded.' : `${video.fileName} has arrived and waits to be encoded.`);
+      return plain(isRetry ? 'Tried again: waits to be encoded.' : `${video.fileName} has arrived and waits to be encoded.`);
     case 'encoding':
       return plain('Encoding began.');
     case 'encoded':
-      return plain(again ? 'Tried again: waits for its cuts to be found.' : `Encoded${describePicture(video)}.`);
+      return plain(isRetry ? 'Tried again: waits for its cuts to be found.' : `Encoded${describePicture(video)}.`);
     case 'detecting':
       return plain('The search for cuts began.');
     case 'ready': {
