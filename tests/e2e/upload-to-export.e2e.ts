@@ -132,11 +132,15 @@ test('an approved clip downloads with exactly its frames, and a selection as a z
   expect(statSync(info.outputPath('clips.zip')).size).toBeGreaterThan(statSync(file).size);
 });
 
-test('axe finds nothing serious on any page', async () => {
-  for (const path of ['/', '/videos/1', '/review/1', '/exports', '/account', '/admin/users']) {
-    await page.goto(app.origin + path);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    expect(serious.map(({ id, nodes }) => `${path} ${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([]);
-  }
-});
+for (const theme of ['light', 'dark']) {
+  test(`axe finds nothing serious on any page, ${theme}`, async () => {
+    await context.addCookies([{ name: 'theme', value: theme, url: app.origin }]);
+    for (const path of ['/', '/videos/1', '/review/1', '/exports', '/account', '/admin/users']) {
+      await page.goto(app.origin + path);
+      await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => `${path} ${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([]);
+    }
+  });
+}
