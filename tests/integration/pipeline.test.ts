@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
@@ -99,7 +99,7 @@ describe('a video that can’t be encoded', () => {
     const { error } = (await env.sql<{ error: string }[]>`select error from videos where id = ${id}`)[0]!;
     expect(error).toContain('cut short');
 
-    execFileSync('cp', ['/dev/stdin', source], { input: whole });
+    writeFileSync(source, whole);
     expect(await retryVideo(env.sql, ann, id)).toEqual({ kind: 'ok' });
     await until(async () => expect((await video(id))?.state).toBe('ready'));
     expect(await removeVideo(env.sql, ann, id)).toEqual({ kind: 'ok' });

@@ -31,7 +31,7 @@ const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) }
 /**
  * Opens pg-boss and works on those named until `stop` is called.
  *
- * Jobs wake their worker by NOTIFY; polling remains as the fallback. A worker that dies misses its
+ * Jobs wake their worker by NOTIFY; a look every two seconds finds those whose retry has come due. A worker that dies misses its
  * heartbeat, and the job is tried again.
  */
 export async function startQueues(
@@ -55,7 +55,13 @@ export async function startQueues(
   for (const name of queueNames) {
     await boss.work(
       name,
-      { includeMetadata: true, localConcurrency: CONCURRENCY[name], pollingIntervalSeconds: 2, heartbeatRefreshSeconds: 3 },
+      {
+        includeMetadata: true,
+        localConcurrency: CONCURRENCY[name],
+        pollingIntervalSeconds: 2,
+        notifyPollingIntervalSeconds: 2,
+        heartbeatRefreshSeconds: 3,
+      },
       async ([job]) => {
         if (job === undefined) return;
         const scheduled = v.safeParse(ScheduledSchema, job.data);

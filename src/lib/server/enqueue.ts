@@ -61,9 +61,7 @@ export async function enqueueStage(
     priority: options.priority ?? 0,
     // A stage counts its failures itself: a job also runs again because its worker was lost or stopped.
     retryLimit: 50,
-    retryDelay: 2,
-    retryBackoff: true,
-    retryDelayMax: 30,
+    retryDelay: 3,
     expireInSeconds,
     heartbeatSeconds: 10,
   });

@@ -6,6 +6,10 @@ export class FfmpegError extends Error {
   override readonly name = 'FfmpegError';
 }
 
+const DISK_FULL = 'The disk of the server is full: free some space, then try again.';
+/** Of an absolute path, all but the file's name. */
+const FOLDERS = /(?<![\w.:/])\/(?:[^\s/:'"]+\/)+/g;
+
 /** How far ffmpeg is: frames written and frames a second. */
 export interface FfmpegProgress {
   readonly frames: number;
@@ -65,11 +69,12 @@ export async function runFfprobe(path: string, options: readonly string[] = []):
   });
 }
 
-/** The last lines of a log that say something, without ffmpeg's banners; null when there is none. */
+/** The last lines of a log that say something, without ffmpeg's banners and our folders; null when there is none. */
 function lastWords(stderr: string | null): string | null {
   const lines = (stderr ?? '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => /error|invalid|no space|killed|could not|failed|not found|unable|does not contain/i.test(line));
-  return lines.length === 0 ? null : lines.slice(-2).join(' ');
+  if (lines.some((line) => /no space left on device/i.test(line))) return DISK_FULL;
+  return lines.length === 0 ? null : lines.slice(-2).join(' ').replaceAll(FOLDERS, '');
 }
