@@ -1,8 +1,12 @@
-// `npm run fly:sim -- [--config FILE] [--port N] [--token T] [--state-file FILE]`: a Fly Machines API whose
-// machines are processes of this computer, to try RUNNER_BACKEND=fly without an account.
-import { spawnSync } from 'node:child_process';
+// `npm run fly:sim`: the stand-in of the Fly Machines API on the pinned Node, until it is interrupted.
+import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { install, ROOT } from './install.js';
 
 const tools = await install();
-const { status } = spawnSync(tools.node, ['tests/support/fly-sim/main.ts', ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit' });
-process.exit(status ?? 1);
+const main = path.join(ROOT, 'tests', 'support', 'fly-sim', 'main.ts');
+const child = spawn(tools.node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+// A terminal sends its interrupt to both; a TERM reaches this process alone.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.once('exit', (code) => process.exit(code ?? 1));

@@ -7,7 +7,7 @@ import type { Lease, Machine, MachineState } from './machine.ts';
 import type { SimulatorSettings } from './options.ts';
 import { processMark } from './processes.ts';
 import { SeededRandom } from './random.ts';
-import type { CreateRequest } from './schemas.ts';
+import { validateGuest, type CreateRequest } from './schemas.ts';
 
 /** What a test may assert about the machines. */
 export interface Counts {
@@ -17,7 +17,7 @@ export interface Counts {
   /** Machines not destroyed (booting ones too), and the most there ever were at one time. */
   readonly existing: number;
   readonly maxExisting: number;
-  /** Seconds in `started`, by machine. */
+  /** Seconds from `started` to the end of the process (less those suspended), by machine. */
   readonly startedSeconds: Record<string, number>;
 }
 
@@ -48,6 +48,7 @@ export class Fleet {
 
   create(app: string, request: CreateRequest): Machine {
     const { config } = request;
+    validateGuest(config);
     const hasCommand = [config.init.exec, config.init.entrypoint, config.init.cmd].some((words) => words !== undefined && words.length > 0);
     if (this.#settings.images[config.image] === undefined && !hasCommand)
       throw new ApiError(400, `failed to get manifest ${config.image}: not found`);
@@ -169,6 +170,7 @@ export class Fleet {
     for (const listener of [...this.#listeners]) listener();
   }
 
+  /** Writes the state file, whole or not at all. */
   save(): void {
     const { stateFile } = this.#settings;
     if (stateFile === undefined) return;

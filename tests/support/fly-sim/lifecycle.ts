@@ -39,7 +39,7 @@ export class Lifecycle {
   start(machine: Machine): void {
     if (machine.state === 'started' || machine.state === 'starting') return;
     if (machine.state === 'suspended') {
-      sendSignal(machine.pid!, 'SIGCONT', 'group');
+      sendSignal(machine.pid, 'SIGCONT', 'group');
       this.#enter(machine, 'started', { type: 'start', source: 'flyd' });
       return;
     }
@@ -58,9 +58,9 @@ export class Lifecycle {
     machine.isStopRequested = true;
     machine.killAtMs = this.#clock.nowMs() + timeoutMs;
     this.#enter(machine, 'stopping');
-    this.#schedule(machine, timeoutMs, () => sendSignal(machine.pid!, 'SIGKILL', 'group'));
+    this.#schedule(machine, timeoutMs, () => sendSignal(machine.pid, 'SIGKILL', 'group'));
     if (this.#faults.take('slow_stop', scopeOf(machine)) === undefined) {
-      sendSignal(machine.pid!, request.signal ?? config.signal ?? 'SIGINT', 'main');
+      sendSignal(machine.pid, request.signal ?? config.signal ?? 'SIGINT', 'main');
     }
   }
 
@@ -71,7 +71,7 @@ export class Lifecycle {
 
   suspend(machine: Machine): void {
     if (machine.state !== 'started') throw refused('suspend', machine);
-    sendSignal(machine.pid!, 'SIGSTOP', 'group');
+    sendSignal(machine.pid, 'SIGSTOP', 'group');
     this.#enter(machine, 'suspended');
   }
 
@@ -128,12 +128,14 @@ export class Lifecycle {
   }
 
   #run(machine: Machine): void {
-    const { settings, env, logFolder } = { settings: this.#settings, env: environment(machine), logFolder: this.#settings.logFolder };
-    const image = settings.images[machine.config.image];
+    const { images, logFolder } = this.#settings;
+    const image = images[machine.config.image];
     const { exec, entrypoint = [], cmd = [] } = machine.config.init;
     const command = [exec ?? [...entrypoint, ...cmd], image?.command ?? []].find((words) => words.length > 0) ?? ['false'];
     const logFile = logFolder === undefined ? null : path.join(logFolder, `${machine.id}.log`);
-    machine.pid = launch({ command, cwd: image?.cwd ?? os.tmpdir(), env, logFile }, (outcome) => this.#exited(machine, outcome));
+    machine.pid = launch({ command, cwd: image?.cwd ?? os.tmpdir(), env: environment(machine), logFile }, (outcome) =>
+      this.#exited(machine, outcome),
+    );
     machine.processMark = machine.pid === null ? null : processMark(machine.pid);
     this.#enter(machine, 'started', { type: 'start', source: 'flyd' });
     for (const kind of ['crash', 'out_of_memory', 'partition'] as const) {

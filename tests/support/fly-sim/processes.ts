@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 
 /** How a process ended; both are `null` when nobody saw it. */
 export interface Outcome {
@@ -9,6 +9,10 @@ export interface Outcome {
 
 /** What tells a process from a later one of the same id (its start time); `null` when it is gone. */
 export function processMark(pid: number): string | null {
+  if (!existsSync('/proc/self/stat')) {
+    const line = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
+    return line === '' || line.startsWith('Z') ? null : line.slice(line.indexOf(' ')).trim();
+  }
   try {
     const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
     return state === 'Z' ? null : fields[18]!;
@@ -18,7 +22,9 @@ export function processMark(pid: number): string | null {
 }
 
 /** Sends a signal to the main process (as Fly's init does), or to the whole group. */
-export function sendSignal(pid: number, signal: NodeJS.Signals, to: 'main' | 'group'): void {
+export function sendSignal(pid: number | null, signal: NodeJS.Signals, to: 'main' | 'group'): void {
+  // No process: id 0 would be the caller's own group.
+  if (pid === null) return;
   try {
     process.kill(to === 'group' ? -pid : pid, signal);
   } catch (error) {
@@ -37,7 +43,7 @@ export function launch(
   if (typeof output === 'number') closeSync(output);
   child.once('error', () => onExit({ code: 127, signal: null }));
   child.once('exit', (code, signal) => {
-    sendSignal(child.pid!, 'SIGKILL', 'group');
+    sendSignal(child.pid ?? null, 'SIGKILL', 'group');
     onExit({ code, signal });
   });
   child.unref();

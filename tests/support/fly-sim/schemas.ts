@@ -1,5 +1,6 @@
 import os from 'node:os';
 import * as v from 'valibot';
+import { ApiError } from './api-error.ts';
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const strings = v.record(v.string(), v.string());
@@ -53,3 +54,18 @@ export const CreateSchema = v.looseObject({
   config: ConfigSchema,
 });
 export type CreateRequest = v.InferOutput<typeof CreateSchema>;
+
+/** MiB of memory that each CPU may have, by kind. */
+const MEMORY_MB_PER_CPU: Record<string, [number, number]> = { shared: [256, 2048], performance: [2048, 8192] };
+
+/** Refuses a guest that Fly does not rent out. */
+export function validateGuest({ guest, size }: MachineConfig): void {
+  if (guest === undefined) return;
+  if (size !== undefined) throw new ApiError(422, 'invalid config: guest and size exclude each other');
+  const { cpu_kind: kind = 'shared', cpus = 1 } = guest;
+  const [low, high] = MEMORY_MB_PER_CPU[kind] ?? [];
+  if (low === undefined || high === undefined) throw new ApiError(422, `invalid config.guest.cpu_kind: ${kind}`);
+  const memoryMb = guest.memory_mb ?? low * cpus;
+  if (memoryMb >= low * cpus && memoryMb <= high * cpus) return;
+  throw new ApiError(422, `invalid config.guest.memory_mb: ${memoryMb} is not within ${low * cpus} and ${high * cpus}`);
+}

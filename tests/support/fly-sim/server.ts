@@ -56,7 +56,7 @@ export function createHttpServer(deps: {
       ...{ app: app ?? '', key: key ?? '', query: url.searchParams, body, machine },
       nonce: typeof nonce === 'string' ? nonce : undefined,
     });
-    fleet.save();
+    if (method !== 'GET') fleet.save();
     const lost = faults.take('response_lost', scope);
     if (lost === undefined) return result;
     if (lost.fault.mode === 'bad_gateway') throw new ApiError(502, 'bad gateway');
