@@ -3,28 +3,59 @@ import path from 'node:path';
 import { config } from '#lib/server/config.ts';
 import type { Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import { TEMP_CLIP_PREFIX } from '#lib/server/storage/keys.ts';
+import { ATTEMPT_PREFIXES, TEMP_CLIP_PREFIX } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
+import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
+import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
+import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
 
 const TEMP_CLIP_LIFETIME_MS = 15 * 60_000;
-const WORK_LIFETIME_MS = 24 * 3_600_000;
+/** Longer than any attempt may take: what is older and not referred to, nobody will refer to. */
+const ATTEMPT_LIFETIME_MS = 24 * 3_600_000;
+const CALL_LIFETIME_DAYS = 14;
+const POOL_EVENT_LIFETIME_DAYS = 90;
 
-/** Removes playback files that nobody has asked for lately and work folders that a crash left behind. */
-export async function sweep(_sql: Database): Promise<void> {
-  const store = objectStore();
+/**
+ * Removes what nobody needs: playback files that nobody has asked for lately, files of attempts that
+ * another attempt has overtaken or whose video is gone, work folders that a crash left, old records.
+ */
+export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
+  const removedFiles = (await sweepPlayback(nowMs)) + (await sweepAttempts(sql, nowMs)) + (await sweepWorkFolders(nowMs));
+  const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
+  await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
+  log.info({ removedFiles, removedCalls }, 'swept');
+}
+
+async function sweepPlayback(nowMs: number): Promise<number> {
+  const old = (await objectStore().list(TEMP_CLIP_PREFIX)).filter(({ usedAtMs }) => nowMs - usedAtMs > TEMP_CLIP_LIFETIME_MS);
+  for (const { key } of old) await objectStore().remove(key);
+  return old.length;
+}
+
+async function sweepAttempts(sql: Database, nowMs: number): Promise<number> {
   let removedCount = 0;
-  for (const { key, usedAtMs } of await store.list(TEMP_CLIP_PREFIX)) {
-    if (Date.now() - usedAtMs < TEMP_CLIP_LIFETIME_MS) continue;
-    await store.remove(key);
-    removedCount += 1;
-  }
-  const workDir = path.join(config().dataDir, 'work');
-  for (const name of await readdir(workDir).catch(() => [])) {
-    const folder = path.join(workDir, name);
-    if (Date.now() - (await stat(folder)).mtimeMs > WORK_LIFETIME_MS) {
-      await rm(folder, { recursive: true, force: true });
+  for (const prefix of ATTEMPT_PREFIXES) {
+    const old = (await objectStore().list(prefix)).filter(({ usedAtMs }) => nowMs - usedAtMs > ATTEMPT_LIFETIME_MS);
+    for (const key of await unreferencedKeys(
+      sql,
+      old.map((object) => object.key),
+    )) {
+      await objectStore().remove(key);
       removedCount += 1;
     }
   }
-  log.info({ removedCount }, 'swept');
+  return removedCount;
+}
+
+async function sweepWorkFolders(nowMs: number): Promise<number> {
+  const workDir = path.join(config().dataDir, 'work');
+  let removedCount = 0;
+  for (const name of await readdir(workDir).catch(() => [])) {
+    const folder = path.join(workDir, name);
+    const changedAtMs = (await stat(folder).catch(() => null))?.mtimeMs ?? nowMs;
+    if (nowMs - changedAtMs <= ATTEMPT_LIFETIME_MS) continue;
+    await rm(folder, { recursive: true, force: true });
+    removedCount += 1;
+  }
+  return removedCount;
 }

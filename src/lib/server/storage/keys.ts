@@ -3,6 +3,9 @@ import type { FrameSpan } from '#lib/core/cuts.ts';
 /** Where playback files of clips lie; swept when nobody asks for them. */
 export const TEMP_CLIP_PREFIX = 'temp/';
 
+/** Where each attempt of an encode or export leaves files of its own, and an import its source. */
+export const ATTEMPT_PREFIXES = ['originals/', 'proxies/', 'masters/', 'thumbnails/', 'clips/'] as const;
+
 /** The original as it was uploaded or downloaded. `extension` without the dot. */
 export function originalKey(videoId: number, extension: string): string {
   return `originals/${videoId}/source.${extension}`;

@@ -111,3 +111,8 @@ export async function reserveApiRequest(
     returning (extract(epoch from arrival_at - clock_timestamp()) * 1000)::float8 - ${limit.burst * spacingMs}::float8 as "waitMs"`;
   return Math.max(0, row!.waitMs);
 }
+
+/** Forgets growth and shrink of long ago. */
+export async function removeOldPoolEvents(sql: Sql, olderThanDays: number): Promise<void> {
+  await sql`delete from pool_events where at < now() - ${olderThanDays} * interval '1 day'`;
+}

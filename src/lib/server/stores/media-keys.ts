@@ -1,0 +1,11 @@
+import type { Sql } from '#lib/server/db.ts';
+
+/** Of these object keys, those that no video and no clip refers to. */
+export async function unreferencedKeys(sql: Sql, keys: readonly string[]): Promise<string[]> {
+  if (keys.length === 0) return [];
+  const rows = await sql<{ key: string }[]>`
+    select key from unnest(${keys as string[]}::text[]) as candidate(key)
+    where not exists (select from videos where key in (source_key, proxy_key, master_key, thumbnail_key))
+      and not exists (select from clips where export_key = key)`;
+  return rows.map((row) => row.key);
+}
