@@ -1,6 +1,6 @@
 /**
  * Scores the scene detector on annotated films, beside its peers, and times it against
- * plain decoding:
+ * ffmpeg alone, decoding and scaling to the same small frames:
  *
  *   npm run bench -- scenes [--dir FOLDER] [--films 6] [--seed 4242] [--repeats 3]
  *
@@ -88,6 +88,7 @@ async function benchFolder(python: string, folder: string, repeats: number): Pro
     throw new Error(`No video with a truth JSON beside it in ${folder}.`);
   }
   const peers = await availablePeers(python);
+  const analysisFilter = await readAnalysisFilter(python);
   const tallies = new Map<string, Tally>([OURS, ...peers].map((name) => [name, emptyTally()]));
   const ratios: number[] = [];
   let frames = 0;
@@ -101,7 +102,7 @@ async function benchFolder(python: string, folder: string, repeats: number): Pro
       add(tallies.get(detector), tally);
       cells.push(f1(tally).toFixed(3));
     }
-    const timing = await timeAgainstDecoding(python, film.file, repeats);
+    const timing = await timeAgainstDecoding(python, film.file, analysisFilter, repeats);
     ratios.push(...timing.ratios);
     frames += timing.frames;
     detectMs += timing.detectMs;
@@ -148,6 +149,12 @@ async function availablePeers(python: string): Promise<readonly string[]> {
     );
     return ['scdet'];
   }
+}
+
+/** The ffmpeg filter that makes the detector's frames, as the detector itself names it. */
+async function readAnalysisFilter(python: string): Promise<string> {
+  const code = 'from heaters_media.geometry import ANALYSIS_FILTER; print(ANALYSIS_FILTER)';
+  return lastLine((await runCommand(python, ['-c', code], { cwd: path.join(ROOT, 'python') })).stdout);
 }
 
 async function listFilms(folder: string): Promise<Film[]> {
@@ -200,17 +207,33 @@ async function detectOurs(python: string, file: string): Promise<{ cuts: number[
   return { cuts: result.cuts.map((cut) => cut.frame), frames: result.frameCount, wallMs };
 }
 
-/** Times detection and plain decoding in turns, so that a busy machine slows both alike. */
+/** Times detection and ffmpeg's decoding and scaling alone in turns, so that a busy machine slows both alike. */
 async function timeAgainstDecoding(
   python: string,
   file: string,
+  analysisFilter: string,
   repeats: number,
 ): Promise<{ ratios: number[]; frames: number; detectMs: number }> {
   const ratios: number[] = [];
   const detectTimes: number[] = [];
   let frames = 0;
   for (let repeat = 0; repeat < repeats; repeat += 1) {
-    const decoding = await runCommand('ffmpeg', ['-nostdin', '-v', 'error', '-i', file, '-map', '0:v:0', '-f', 'null', '-']);
+    const decoding = await runCommand('ffmpeg', [
+      '-nostdin',
+      '-v',
+      'error',
+      '-i',
+      file,
+      '-map',
+      '0:v:0',
+      '-fps_mode',
+      'passthrough',
+      '-vf',
+      analysisFilter,
+      '-f',
+      'null',
+      '-',
+    ]);
     const detection = await detectOurs(python, file);
     frames = detection.frames;
     detectTimes.push(detection.wallMs);

@@ -47,13 +47,14 @@ def exposure(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
 
 
 def passing_object(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
-    """Something large, textured and near crosses the picture."""
+    """Something large and near, textured or plain, crosses the picture."""
     height, width = frames[0].shape[:2]
     crossing_frames = int(rng.integers(6, 30))
     start = int(rng.integers(1, max(len(frames) - crossing_frames, 2)))
     object_width = int(width * rng.uniform(0.3, 1.1))
     top = int(height * rng.choice([0.0, rng.uniform(0.0, 0.4)]))
-    skin = cv2.resize(rng.integers(0, 256, (3, 4, 3)).astype(np.uint8), (object_width, height - top))
+    patches = (3, 4) if rng.random() < 0.6 else (1, 1)
+    skin = cv2.resize(rng.integers(0, 256, (*patches, 3)).astype(np.uint8), (object_width, height - top))
     is_leftward = bool(rng.random() < 0.5)
     result = list(frames)
     for offset in range(min(crossing_frames, len(frames) - start)):

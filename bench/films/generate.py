@@ -1,10 +1,11 @@
 """Makes annotated films by seed: NAME.mp4 with its exact truth in NAME.json.
 
-    python bench/films/generate.py --out FOLDER --films 8 --seed 1 [--material FOLDER]
+    python bench/films/generate.py --out FOLDER --films 8 --seed 1 [--material FOLDER] [--disturb NAME …]
 
 Shots (real ones from --material, drawn ones otherwise) are joined by hard cuts,
-dissolves, fades and wipes, disturbed by what looks like a cut, and compressed. Needs
-numpy, OpenCV and ffmpeg. The truth is in frames:
+dissolves, fades and wipes, disturbed by what looks like a cut, and compressed; with
+--disturb every shot is disturbed, by the named ones only. Needs numpy, OpenCV and ffmpeg.
+The truth is in frames:
 `{"file", "fps": "25/1", "frames", "cuts": [first frame of each new shot],
 "transitions": [{"start", "end", "kind"}], "flashes": [frames]}`; in a transition,
 `start` is the first mixed frame and `end` the first frame of the pure new shot.
@@ -21,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from distractors import DISTRACTORS
+from distractors import DISTRACTORS, Distractor
 from shots import (
     DECODE_HEIGHT,
     DECODE_WIDTH,
@@ -56,7 +57,22 @@ class Film:
     flashes: list[int] = field(default_factory=list)
 
 
-def make_film(rng: Rng, spans: list[MaterialSpan], shot_count: int, ffmpeg_path: str) -> Film:
+@dataclass(frozen=True)
+class Disturbance:
+    """What to lay over shots, and the share 0 … 1 of shots that get it."""
+
+    distractors: tuple[Distractor, ...] = DISTRACTORS
+    share: float = 0.4
+
+    @staticmethod
+    def only(names: list[str]) -> Disturbance:
+        """The named distractors alone, over every shot."""
+        return Disturbance(tuple(d for d in dict.fromkeys(DISTRACTORS) if d.__name__ in names), 1.0)
+
+
+def make_film(
+    rng: Rng, spans: list[MaterialSpan], disturbance: Disturbance, shot_count: int, ffmpeg_path: str
+) -> Film:
     """Joins `shot_count` random shots, and gives the film with its truth."""
     film = Film()
     last_group = ""
@@ -67,8 +83,9 @@ def make_film(rng: Rng, spans: list[MaterialSpan], shot_count: int, ffmpeg_path:
         if film.frames and _difference(film.frames[-1], shot.frames[0]) < MIN_JOINT_DIFFERENCE:
             continue
         frames, flashes = shot.frames, list[int]()
-        if rng.random() < 0.4 and len(frames) >= 24:
-            frames, flashes = DISTRACTORS[int(rng.integers(len(DISTRACTORS)))](frames, rng)
+        if rng.random() < disturbance.share and len(frames) >= 24:
+            distractors = disturbance.distractors
+            frames, flashes = distractors[int(rng.integers(len(distractors)))](frames, rng)
         _join(film, frames, flashes, rng)
         last_group = shot.group
         shot_count -= 1
@@ -192,13 +209,16 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--material", type=Path, help="a folder of videos; see list_material")
+    names = sorted({distractor.__name__ for distractor in DISTRACTORS})
+    parser.add_argument("--disturb", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--ffmpeg", default="ffmpeg")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     spans = list_material(options.material) if options.material else []
+    disturbance = Disturbance.only(options.disturb) if options.disturb else Disturbance()
     for index in range(options.films):
         rng = np.random.default_rng([options.seed, index])
-        film = make_film(rng, spans, options.shots, options.ffmpeg)
+        film = make_film(rng, spans, disturbance, options.shots, options.ffmpeg)
         path = options.out / f"film-{options.seed}-{index:02d}.mp4"
         write_film(film, path, rng, options.ffmpeg)
         print(f"{path.name}: {len(film.frames)} frames, {len(film.cuts)} cuts, {len(film.transitions)} transitions", flush=True)
