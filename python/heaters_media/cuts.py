@@ -53,12 +53,18 @@ def select_cuts(
     """Gives the accepted cuts: strictly increasing frames in (0, frame_count), one per change.
 
     The likeliest candidates go first; each silences those that describe the same change.
-    A hard cut outranks a gradual one that spans it, since it is exact to the frame.
+    A hard cut outranks a gradual one that spans it, since it is exact to the frame. Two
+    parts of one dissolve are also one change where a silenced candidate spans them both.
     """
     accepted: list[ScoredCandidate] = []
+    silenced: list[ScoredCandidate] = []
     for candidate in sorted(candidates, key=_rank):
-        if _is_acceptable(candidate, frame_count, params) and not any(
-            _is_same_change(candidate, other, params) for other in accepted
+        if not _is_acceptable(candidate, frame_count, params):
+            continue
+        if any(_is_same_change(candidate, other, params) for other in accepted):
+            silenced.append(candidate)
+        elif not any(
+            _is_part(candidate, whole) and _is_part(other, whole) for whole in silenced for other in accepted
         ):
             accepted.append(candidate)
     return sorted(accepted, key=lambda cut: cut.frame)
@@ -80,9 +86,15 @@ def _is_acceptable(candidate: ScoredCandidate, frame_count: int, params: CutPara
 def _is_same_change(a: ScoredCandidate, b: ScoredCandidate, params: CutParams) -> bool:
     if abs(a.frame - b.frame) < params.minShotFrames:
         return True
-    if a.kind == "cut" and b.kind == "cut":
-        return False
-    return a.start_frame <= b.frame <= a.end_frame or b.start_frame <= a.frame <= b.end_frame
+    if a.kind == "cut" or b.kind == "cut":
+        is_either_inside = a.start_frame <= b.frame <= a.end_frame or b.start_frame <= a.frame <= b.end_frame
+        return a.kind != b.kind and is_either_inside
+    return a.start_frame < b.end_frame and b.start_frame < a.end_frame
+
+
+def _is_part(part: ScoredCandidate, whole: ScoredCandidate) -> bool:
+    """Whether a gradual change has its middle within another."""
+    return "cut" not in (part.kind, whole.kind) and whole.start_frame <= part.frame <= whole.end_frame
 
 
 def as_message(cut: ScoredCandidate) -> dict[str, Any]:

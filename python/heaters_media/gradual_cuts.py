@@ -19,19 +19,8 @@ from numpy.typing import NDArray
 
 from .candidates import Candidate, CutKind
 from .frame_window import Floats, FrameWindow
-from .motion import drift, explained_correlation, unexplained_mean
-from .picture_match import correlation, shift_gain, unmatched_share
-
-GRADUAL_FEATURES = (
-    "distance", "straightness4", "straightness2", "largestStep", "pathToDistance",
-    "activityBefore", "activityAfter", "mixResidual", "mixOrder", "contrastDip",
-    "contrastLowest", "brightnessMiddle", "unmatched", "lumaShift", "chromaShift",
-    "shiftGain", "spanFrames", "returnsAfter", "returnsBefore", "sharpnessDip", "correlation",
-    "distanceToNoise", "unexplained", "unexplainedToRaw", "unexplainedBefore", "unexplainedAfter",
-    "unexplainedMiddle", "drift", "driftCoherence", "driftBefore", "driftAfter", "unchangedShare",
-    "changeSpread", "cellsReturnAfter", "cellsReturnBefore", "explainedCorrelation", "isFade",
-)
-"""The model's inputs, in order; `_features` says what each is."""
+from .gradual_features import gradual_features
+from .motion import unexplained_mean
 
 HALF_SPANS = (2, 3, 4, 6, 8, 12, 16, 24)
 """Half-lengths in frames of the spans tried; neighbours differ by at most 1.5 times."""
@@ -44,10 +33,8 @@ share of the plain difference: spares half of the costly looks, and no boundary 
 
 MIN_STRAIGHTNESS = 0.55
 MAX_STEP_SHARE = 0.75
-RETURN_FRAMES = (8, 16, 32, 48, 64)
 PEAK_FRAMES = 5
 SAME_SPAN_OVERLAP = 0.7
-DRIFT_STEPS = 6
 FADE_REACH_FRAMES = 32
 FADE_CONTRAST_SHARE = 0.45
 FADE_MIN_CONTRAST = 8.0
@@ -262,96 +249,5 @@ def _dip_span(contrast: Floats, at: int, sides: float) -> Span:
 
 def _candidate(window: FrameWindow, step: Floats, kind: CutKind, start: int, middle: int, end: int) -> Candidate:
     first = window.first_frame
-    features = _features(window, step, start, middle, end) + (float(kind == "fade"),)
+    features = (*gradual_features(window, step, start, middle, end), float(kind == "fade"))
     return Candidate(kind, first + middle, first + start, first + end, features)
-
-
-def _features(window: FrameWindow, step: Floats, a: int, middle: int, b: int) -> tuple[float, ...]:
-    """The features of a change from index `a` to `b`, ordered as GRADUAL_FEATURES."""
-    quarters = (a, (a + middle) // 2, middle, (middle + b + 1) // 2, b)
-    legs = [window.distance(x, y) for x, y in zip(quarters, quarters[1:])]
-    distance = max(window.distance(a, b), 1e-3)
-    inside = step[a + 1 : b + 1]
-    side = min(max(b - a, 6), 24)
-    contrast, sharpness, luma = window.contrast, window.sharpness, window.luma
-    contrast_sides = float(contrast[a] + contrast[b]) / 2 + 1.0
-    shares, residual = _mix_fit(window, quarters)
-    reach = max((b - a) // 6, 1)
-    quiet = np.concatenate([step[max(a - 12, 1) : a + 1], step[b + 1 : b + 13]])
-    return (
-        distance,
-        distance / max(sum(legs), 1e-3),
-        distance / max(window.distance(a, middle) + window.distance(middle, b), 1e-3),
-        float(inside.max(initial=0.0)) / distance,
-        float(inside.sum()) / distance,
-        window.distance(window.clamp(a - side), a) / distance,
-        window.distance(b, window.clamp(b + side)) / distance,
-        residual,
-        float(np.diff(shares).min()),
-        float(contrast[middle]) / contrast_sides,
-        float(contrast[a : b + 1].min()) / (float(min(contrast[a], contrast[b])) + 1.0),
-        float(window.brightness[middle]),
-        unmatched_share(luma[a], luma[b]),
-        float(np.abs(window.luma_cdf[a] - window.luma_cdf[b]).mean()),
-        float(np.abs(window.chroma_cdf[a] - window.chroma_cdf[b]).mean()),
-        shift_gain(luma[window.clamp(middle - reach)], luma[window.clamp(middle + reach)]),
-        float(b - a),
-        min(window.distance(a, window.clamp(b + j)) for j in RETURN_FRAMES) / distance,
-        min(window.distance(window.clamp(a - j), b) for j in RETURN_FRAMES) / distance,
-        float(sharpness[middle]) / (float(sharpness[a] + sharpness[b]) / 2 + 0.1),
-        correlation(window.signature[a], window.signature[b]),
-        distance / (float(np.median(quiet)) + 0.5 if len(quiet) else 0.5),
-        *_motion_features(window, a, middle, b),
-    )
-
-
-def _motion_features(window: FrameWindow, a: int, middle: int, b: int) -> tuple[float, ...]:
-    """What motion does not explain of the change, and of as long a time on either side."""
-    luma, side = window.luma, min(max(b - a, 6), 24)
-    before, after = window.clamp(a - side), window.clamp(b + side)
-    quarter = max((b - a) // 4, 1)
-    early, late = window.clamp(middle - quarter), window.clamp(middle + quarter)
-    unexplained, distance = unexplained_mean(luma[a], luma[b]), max(window.distance(a, b), 1e-3)
-    raw = cv2.norm(luma[a], luma[b], cv2.NORM_L1) / luma[a].size
-    size, coherence = drift(_steps(window, a, b))
-    scale = unexplained + 1.0
-    return (
-        unexplained,
-        unexplained / (raw + 1.0),
-        unexplained_mean(luma[before], luma[a]) / scale,
-        unexplained_mean(luma[b], luma[after]) / scale,
-        unexplained_mean(luma[early], luma[late]) / scale,
-        size,
-        coherence,
-        drift(_steps(window, before, a))[0] / (size + 1.0),
-        drift(_steps(window, b, after))[0] / (size + 1.0),
-        window.unchanged_share(a, b),
-        window.change_spread(a, b),
-        window.cells_return(a, [window.clamp(b + k) for k in RETURN_FRAMES]) / distance,
-        window.cells_return(b, [window.clamp(a - k) for k in RETURN_FRAMES]) / distance,
-        explained_correlation(luma[a], luma[b]),
-    )
-
-
-def _steps(window: FrameWindow, first: int, last: int) -> list[NDArray[np.uint8]]:
-    """The pictures from `first` to `last`, both in, at most DRIFT_STEPS apart."""
-    count = min(last - first, DRIFT_STEPS)
-    return [window.luma[int(i)] for i in np.linspace(first, last, count + 1).round()]
-
-
-def _mix_fit(window: FrameWindow, quarters: tuple[int, ...]) -> tuple[list[float], float]:
-    """Fits each picture on the way as a mix of the two ends, by least squares.
-
-    Gives B's shares (0 at `a`, 1 at `b`), and the mean of what no mix explains, relative
-    to the distance of the ends.
-    """
-    start, end = window.signature[quarters[0]], window.signature[quarters[-1]]
-    way = end - start
-    length = max(float(way @ way), 1e-3)
-    shares, residuals = [0.0], []
-    for index in quarters[1:-1]:
-        offset = window.signature[index] - start
-        share = float(offset @ way) / length
-        shares.append(share)
-        residuals.append(float(np.linalg.norm(offset - share * way)) / length**0.5)
-    return [*shares, 1.0], float(np.mean(residuals))

@@ -32,6 +32,15 @@ class SelectCuts(unittest.TestCase):
     def test_overlapping_descriptions_of_one_dissolve_are_one_cut(self) -> None:
         self.assertEqual(selected([candidate("dissolve", 50, 0.8, 10), candidate("fade", 55, 0.9, 12)]), [55])
 
+    def test_two_parts_of_one_dissolve_are_one_cut(self) -> None:
+        parts = [candidate("dissolve", 39, 0.7, 4), candidate("dissolve", 50, 0.99, 6)]
+        whole = candidate("dissolve", 47, 0.9, 12)
+        self.assertEqual(selected(parts), [39, 50])
+        self.assertEqual(selected([*parts, whole]), [50])
+
+    def test_dissolves_that_touch_but_do_not_overlap_are_two_cuts(self) -> None:
+        self.assertEqual(selected([candidate("dissolve", 50, 0.8, 6), candidate("dissolve", 62, 0.9, 6)]), [50, 62])
+
     def test_a_hard_cut_outranks_the_gradual_one_around_it(self) -> None:
         self.assertEqual(selected([candidate("cut", 50, 0.7), candidate("dissolve", 53, 0.99, 8)]), [50])
 

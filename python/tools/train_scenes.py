@@ -26,11 +26,11 @@ from heaters_media.candidates import Candidate  # noqa: E402
 from heaters_media.cuts import CutParams, select_cuts  # noqa: E402
 from heaters_media.detect_scenes import find_candidates, scored_by  # noqa: E402
 from heaters_media.frame_source import decode_video, read_batches  # noqa: E402
-from heaters_media.gradual_cuts import GRADUAL_FEATURES  # noqa: E402
+from heaters_media.gradual_features import GRADUAL_FEATURES  # noqa: E402
 from heaters_media.hard_cuts import HARD_FEATURES  # noqa: E402
 from truth import Score, Truth, list_films, score_cuts  # noqa: E402
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 FEATURES = {"hard": HARD_FEATURES, "gradual": GRADUAL_FEATURES}
 Film = tuple[str, Truth, list[Candidate], int]
 
@@ -151,8 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, action="append", required=True)
     parser.add_argument("--test", type=Path, action="append", default=[])
-    parser.add_argument("--trees", type=int, default=150)
-    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--trees", type=int, default=300)
+    parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--ffmpeg", default="ffmpeg")
     parser.add_argument("--write", action="store_true", help="write heaters_media/model.json")
     options = parser.parse_args()
