@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from .cuts import as_message
-from .detect_scenes import detect_scenes
 from .frame_source import decode_video, open_frames, read_batches
 from .protocol import MessageWriter, ProtocolError, parse_request
 
@@ -38,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _detect_requested(writer: MessageWriter) -> None:
     request = parse_request(sys.stdin.readline())
     with open_frames(request.frames_path) as stream:
+        # Loading OpenCV takes a while: let ffmpeg fill the pipe meanwhile.
+        from .detect_scenes import detect_scenes
+
         detection = detect_scenes(read_batches(stream), request.params, writer.progress)
     expected = request.expected_frame_count
     if expected is not None and expected != detection.frame_count:
@@ -47,6 +49,8 @@ def _detect_requested(writer: MessageWriter) -> None:
 
 def _detect_video(writer: MessageWriter, video_path: str, ffmpeg_path: str) -> None:
     with decode_video(video_path, ffmpeg_path) as stream:
+        from .detect_scenes import detect_scenes
+
         detection = detect_scenes(read_batches(stream), None, writer.progress)
     writer.result(detection.frame_count, [as_message(cut) for cut in detection.cuts], detection.params)
 

@@ -54,8 +54,11 @@ def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) ->
             continue
         if step[at] < step[max(at - 1, 1) : at + 2].max():
             continue
-        unexplained, usual = _unexplained(window, at)
-        if unexplained < MIN_UNEXPLAINED or unexplained < MIN_UNEXPLAINED_TO_NEIGHBOURS * (usual + 1.0):
+        unexplained = unexplained_mean(window.luma[at - 1], window.luma[at])
+        if unexplained < MIN_UNEXPLAINED:
+            continue
+        usual = _usually_unexplained(window, at)
+        if unexplained < MIN_UNEXPLAINED_TO_NEIGHBOURS * (usual + 1.0):
             continue
         features = _features(window, step, median, at, unexplained, usual)
         candidates.append(Candidate("cut", frame, frame, frame, features))
@@ -68,12 +71,11 @@ def _neighbour_median(step: Floats) -> Floats:
     return np.median(views, axis=1).astype(np.float32)
 
 
-def _unexplained(window: FrameWindow, at: int) -> tuple[float, float]:
-    """What motion leaves of the step into `at`, and of the changes just before and after."""
+def _usually_unexplained(window: FrameWindow, at: int) -> float:
+    """What motion leaves of the changes just before and after the step into `at`."""
     luma, early, late = window.luma, window.clamp(at - 3), window.clamp(at + 2)
     # Two frames apart, so that a repeated frame does not read as perfect calm.
-    usual = max(unexplained_mean(luma[early], luma[at - 1]), unexplained_mean(luma[at], luma[late]))
-    return unexplained_mean(luma[at - 1], luma[at]), usual
+    return max(unexplained_mean(luma[early], luma[at - 1]), unexplained_mean(luma[at], luma[late]))
 
 
 def _features(
