@@ -15,6 +15,7 @@ export const exportStage: StageHandler = {
     await sql.begin(async (tx) => {
       if (await setExportState(tx, clip.id, clip.version, { state: 'exporting' })) {
         await publishClips(tx, videoId, { cause: 'export-started', removedClipIds: [], clipIds: [clip.id] }, null);
+        await publishVideo(tx, videoId, null);
       }
     });
     const exported = await call(exportClip, {
