@@ -42,3 +42,14 @@ export async function closeDb(): Promise<void> {
   await Promise.all([pool?.end({ timeout: 5 }), side?.end({ timeout: 5 })]);
   pool = side = undefined;
 }
+
+const LOST = /^(CONNECTION_|CONNECT_TIMEOUT$|ECONN|EPIPE$|08|57P0[123]$|53300$)/;
+
+/**
+ * Whether an error means that the database could not be reached, or went away: what was asked may or
+ * may not have been done, and may be asked again when it is harmless to do twice. Codes 08…, 57P0… and
+ * 53300 are PostgreSQL's (appendix “Error codes”), the others the driver's and the system's.
+ */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && LOST.test(error.code);
+}

@@ -420,6 +420,27 @@ describe('commands', () => {
     expect(seen).toEqual([request.commandId, request.commandId]);
   });
 
+  test('that meet a database that is going away are tried again, under the same id, and answered', async () => {
+    await node.close();
+    const seen: string[] = [];
+    node = await startNode(0, {
+      ...createCommands(sql),
+      review: async (_user, request) => {
+        seen.push(request.commandId);
+        await sql.begin(async (tx) => {
+          const [{ pid }] = (await tx`select pg_backend_pid() as pid`) as unknown as [{ pid: number }];
+          if (seen.length < 3) await sql`select pg_terminate_backend(${pid})`;
+          await tx`select 1`;
+        });
+        return { kind: 'ok', clips: [], removedClipIds: [], summary: 'Approved' };
+      },
+    });
+    const { live } = openPage('ana');
+    const request = approve();
+    expect(await live.request('review', request)).toMatchObject({ kind: 'ok' });
+    expect(seen).toEqual([request.commandId, request.commandId, request.commandId]);
+  });
+
   test('without an answer in time say so', async () => {
     const { live } = openPage('ana');
     const port = Number(new URL(node.url).port);

@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from 'socket.io';
 import * as v from 'valibot';
-import type { Database } from '#lib/server/db.ts';
+import { isConnectionLost, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import type { Commands } from '#lib/server/realtime/commands.ts';
 import type { ListenerSink, TopicSource } from '#lib/server/realtime/listener.ts';
@@ -34,6 +35,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 const FAREWELL_MS = 500;
 const COMMANDS_PER_SECOND = 30;
 const COMMANDS_BURST = 60;
+/** Shorter than a client waits for its answer. */
+const DATABASE_PATIENCE_MS = 6_000;
+const DATABASE_RETRY_MS = 250;
 
 type Refused = { readonly kind: 'refused'; readonly message: string };
 
@@ -170,12 +174,23 @@ export class Hub implements ListenerSink {
       });
       return;
     }
-    try {
-      const result = await run(parsed.output, reply);
-      if (result !== undefined) reply(result);
-    } catch (error) {
-      this.#log.error({ err: error, userId, command: name }, 'a command failed');
-      reply({ kind: 'refused', message: 'Something broke on the server, and nothing was changed. Try again.' });
+    // Every command may run twice: while the database is away it is tried again, here and then by the client.
+    for (const giveUpMs = Date.now() + DATABASE_PATIENCE_MS; ; await sleep(DATABASE_RETRY_MS)) {
+      try {
+        const result = await run(parsed.output, reply);
+        if (result !== undefined) reply(result);
+        return;
+      } catch (error) {
+        if (isConnectionLost(error)) {
+          if (Date.now() < giveUpMs && !this.#isClosing) continue;
+          // Without an answer the client asks again.
+          this.#log.warn({ err: error, userId, command: name }, 'a command could not reach the database');
+          return;
+        }
+        this.#log.error({ err: error, userId, command: name }, 'a command failed');
+        reply({ kind: 'refused', message: 'Something broke on the server, and nothing was changed. Try again.' });
+        return;
+      }
     }
   }
 
