@@ -52,7 +52,7 @@ spawnEntry('prepare').once('exit', (code) => {
 function spawnEntry(name) {
   return spawn(tools.node, [`src/entries/${name}.ts`], {
     cwd: ROOT,
-    env: { ...env, HEATERS_ROLE: name, HEATERS_PARENT: 'stdin' },
+    env: { ...env, HEATERS_ROLE: name, HEATERS_PARENT: 'stdin', HEATERS_LAUNCHER_PID: String(process.pid) },
     // Our end of their stdin closes with us, however we end: none is left behind.
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,

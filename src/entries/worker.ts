@@ -11,8 +11,7 @@ try {
   const pool = await startPool();
   const queues = await startQueues({ sql: db(), pool, handlers }, databaseUrl, jobQueues);
   const stop = async () => {
-    await queues.stop();
-    await pool.stop();
+    await Promise.all([queues.stop(), pool.stop()]);
     await closeDb();
     process.exit(0);
   };

@@ -75,11 +75,17 @@ describe('a pool', () => {
   it('runs what is urgent first, otherwise in order', async () => {
     await env.sql`update pools set max_machines = 1`;
     const run = (text: string, priority: number) => pool.call(echo, { text }, callOptions({ priority }));
-    const blocking = pool.call(echo, { text: 'first', ms: 300 }, callOptions());
+    const blocking = pool.call(echo, { text: 'first', ms: 900 }, callOptions());
     await until(async () => expect((await holders())[0]?.runningCount).toBe(1));
-    const waiting = [run('encode', 0), run('second encode', 0)];
-    await until(async () => expect((await env.sql`select from pool_calls where state = 'queued'`).length).toBe(2));
-    waiting.push(run('export', 10));
+    const waiting: Promise<unknown>[] = [];
+    for (const [text, priority] of [
+      ['encode', 0],
+      ['second encode', 0],
+      ['export', 10],
+    ] as const) {
+      waiting.push(run(text, priority));
+      await until(async () => expect((await env.sql`select from pool_calls where state = 'queued'`).length).toBe(waiting.length));
+    }
     await Promise.all([blocking, ...waiting]);
     const started = await env.sql<{ text: string }[]>`select input ->> 'text' as text from pool_calls order by started_at desc limit 3`;
     expect(started.map((call) => call.text).toReversed()).toEqual(['export', 'encode', 'second encode']);

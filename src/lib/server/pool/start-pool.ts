@@ -32,6 +32,8 @@ export async function startPool(): Promise<Pool> {
       FFPROBE_PATH: ffprobePath,
       HEATERS_PYTHON: pythonPath,
       LOG_LEVEL: logLevel,
+      // Under `npm start`, machines of this computer end with it, whichever worker has booted them.
+      ...(fly === null && process.env.HEATERS_LAUNCHER_PID !== undefined ? { HEATERS_LAUNCHER_PID: process.env.HEATERS_LAUNCHER_PID } : {}),
       RUNNER_STOP_GRACE_MS: fly === null ? '0' : '25000',
     },
   });

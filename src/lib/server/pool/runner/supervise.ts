@@ -25,6 +25,8 @@ const Environment = v.object({
   RUNNER_TOKEN: v.string(),
   /** How long calls may go on after the machine is told to stop. */
   RUNNER_STOP_GRACE_MS: v.pipe(v.optional(v.string(), '0'), v.transform(Number)),
+  /** The process that this machine is to end with. */
+  HEATERS_LAUNCHER_PID: v.optional(v.pipe(v.string(), v.transform(Number))),
 });
 
 const REGISTRATION_PATIENCE_MS = 20_000;
@@ -58,7 +60,7 @@ export async function supervise(tasks: readonly AnyTask[]): Promise<number> {
     log.error('this runner is not expected: it leaves');
     return 3;
   }
-  return new Supervisor(sql, identity, registration, spare, env.RUNNER_STOP_GRACE_MS).run();
+  return new Supervisor(sql, identity, registration, spare, env.RUNNER_STOP_GRACE_MS, env.HEATERS_LAUNCHER_PID).run();
 }
 
 async function register(sql: Database, identity: RunnerIdentity, machineId: string, tasks: string[]): Promise<Registration | null> {
@@ -79,6 +81,7 @@ class Supervisor {
   readonly #identity: RunnerIdentity;
   readonly #registration: Registration;
   readonly #stopGraceMs: number;
+  readonly #launcherPid: number | undefined;
   readonly #log;
   readonly #running = new Map<number, RunningCall>();
   #spare: CallProcess;
@@ -89,11 +92,19 @@ class Supervisor {
   #idleSinceMs = performance.now();
   #wake: () => void = () => undefined;
 
-  constructor(sql: Database, identity: RunnerIdentity, registration: Registration, spare: CallProcess, stopGraceMs: number) {
+  constructor(
+    sql: Database,
+    identity: RunnerIdentity,
+    registration: Registration,
+    spare: CallProcess,
+    stopGraceMs: number,
+    launcherPid?: number,
+  ) {
     this.#sql = sql;
     this.#identity = identity;
     this.#registration = registration;
     this.#stopGraceMs = stopGraceMs;
+    this.#launcherPid = launcherPid;
     this.#log = log.child({ runnerId: identity.runnerId, pool: registration.pool });
     this.#spare = spare;
   }
@@ -102,7 +113,10 @@ class Supervisor {
     process.once('SIGTERM', () => this.#stopSoon());
     process.once('SIGINT', () => this.#stopSoon());
     const beat = setInterval(() => void this.#heartbeat(), Math.min(5_000, this.#registration.leaseMs / 6));
-    const watch = setInterval(() => this.#checkLease(), 500);
+    const watch = setInterval(() => {
+      this.#checkLease();
+      this.#checkLauncher();
+    }, 500);
     void this.#sql
       .listen(
         POOL_CHANNEL,
@@ -257,6 +271,12 @@ class Supervisor {
     this.#leave(4);
   }
 
+  #checkLauncher(): void {
+    if (this.#launcherPid === undefined || isAlive(this.#launcherPid)) return;
+    this.#log.info('whoever started the app has ended: this runner ends too');
+    this.#leave(0);
+  }
+
   /** Told to stop: calls may end within the grace, the others are given back. */
   #stopSoon(): void {
     this.#isDraining = true;
@@ -266,6 +286,14 @@ class Supervisor {
         stopping.abort({ kind: 'returned', reason: 'The machine was told to stop.', isOutOfMemory: false } satisfies CallOutcome);
       }
     }, this.#stopGraceMs);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 
