@@ -122,6 +122,20 @@ describe('a pool of Fly Machines', () => {
     expect(fly.counts().maxExisting).toBeLessThanOrEqual(5);
   });
 
+  it('does not grow once the month has cost what it may, and says so', async () => {
+    await env.sql`
+      insert into pool_runners (pool, slot, epoch, backend, state, cpu_kind, cpus, memory_mb, started_at, gone_at)
+      values ('media', 5, 5000, 'fly', 'gone', 'performance', 2, 4096, now() - interval '1 hour', now())`;
+    await env.sql`update pools set spend_cap_usd = 0.05`;
+    const pool = await parent();
+    const call = pool.call(echo, { text: 'paid later' }, callOptions());
+    const explanation = async () => (await env.sql<{ explanation: string }[]>`select explanation from pools`)[0]!.explanation;
+    await until(async () => expect(await explanation()).toMatch(/spend of \$0\.\d\d has reached the cap of \$0\.05/));
+    expect(fly.counts().existing).toBe(0);
+    await env.sql`update pools set spend_cap_usd = null`;
+    expect((await call).output.text).toBe('paid later');
+  });
+
   it('destroys a machine of its deployment that nobody knows', async () => {
     await env.sql`update pools set boot_deadline_ms = 100`;
     const orphan = await testFlyBackend(fly).boot({

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connect } from '#lib/server/db.ts';
 import { CallTaken, ParentStops, TaskRefused, type Pool } from '#lib/server/pool/pool.ts';
 import { slotHolders } from '#lib/server/stores/pool-runners.ts';
+import { reserveApiRequest } from '#lib/server/stores/pools.ts';
 import { openEnvironment, type TestEnvironment } from '../../support/environment.ts';
 import { callOptions, startTestPool } from '../../support/pool/pool.ts';
 import { echo, misbehave } from '../../support/pool/tasks.ts';
@@ -109,6 +111,12 @@ describe('a pool', () => {
   });
 });
 
+it('all parents together stay within a limit of the provider', async () => {
+  const waits = await Promise.all(Array.from({ length: 6 }, () => reserveApiRequest(env.sql, 'create', { perSecond: 1, burst: 3 })));
+  const whole = waits.toSorted((one, other) => one - other).map((ms) => Math.ceil(ms / 1000));
+  expect(whole).toEqual([0, 0, 0, 1, 2, 3]);
+});
+
 describe('a call', () => {
   it('that throws fails with its reason; one that refuses says so; the machine goes on', async () => {
     await expect(pool.call(misbehave, { how: 'throw' }, callOptions())).rejects.toThrow('It went wrong.');
@@ -207,6 +215,24 @@ describe('a call', () => {
 });
 
 describe('a runner', () => {
+  it('leaves when the database has been out of reach for most of its lease', async () => {
+    await env.sql`update pools set warm_until = now() + interval '1 minute'`;
+    await until(async () => expect((await holders()).map((holder) => holder.state)).toEqual(['ready']));
+    const [row] = await env.sql<{ machineId: string }[]>`select machine_id as "machineId" from pool_runners where state = 'ready'`;
+    const pid = Number(row!.machineId.split(':')[1]);
+    const admin = connect(process.env.TEST_DATABASE_URL!, 1);
+    const name = new URL(process.env.DATABASE_URL!).pathname.slice(1);
+    try {
+      await admin.unsafe(`alter database ${name} with allow_connections false`);
+      await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+      await until(() => expect(isAlive(pid)).toBe(false));
+    } finally {
+      await admin.unsafe(`alter database ${name} with allow_connections true`);
+      await admin.end();
+    }
+    await env.sql`update pools set warm_until = now()`;
+  });
+
   it('without its token is not let in', async () => {
     const [row] = await env.sql<{ id: number }[]>`
       insert into pool_runners (pool, slot, epoch, backend, cpu_kind, cpus, memory_mb, state, token_hash, machine_id, boot_lease_until)
