@@ -71,6 +71,8 @@ async function main(): Promise<void> {
       onEvent: (event) => hub.onEvent(event),
       onSignal: (signal) => hub.onSignal(signal),
       onAccountChanged: (userId) => hub.onAccountChanged(userId),
+      onNodeWords: (text) => hub.onNodeWords(text),
+      onListeningAgain: () => hub.onListeningAgain(),
     },
   });
   const hub = new Hub({
@@ -84,6 +86,7 @@ async function main(): Promise<void> {
 
   try {
     await listener.start();
+    await hub.start();
   } catch (error) {
     log.fatal({ err: error }, 'the database can’t be reached: check DATABASE_URL');
     process.stderr.write('The database can’t be reached: check DATABASE_URL and that PostgreSQL runs.\n');

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } fro
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
 import { openEnvironment, type TestEnvironment } from '../support/environment.ts';

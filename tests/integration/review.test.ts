@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { spansBetweenCuts } from '#lib/core/cuts.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
-import { reviewClip, type Actor } from '#lib/server/features/review-clip.ts';
+import { reviewClip } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import { undoDecision } from '#lib/server/features/undo.ts';
 import { clipsOfVideo } from '#lib/server/stores/clips.ts';
 import { cutFramesInside } from '#lib/server/stores/cuts.ts';
@@ -33,7 +34,7 @@ const clipAt = async (index: number) => (await clipsOfVideo(env.sql, videoId))[i
 const send = (actor: Actor, clip: { id: number; version: number }, kind: ReviewCommandKind, extra = {}, commandId: string = randomUUID()) =>
   reviewClip(env.sql, actor, { commandId, clipId: clip.id, version: clip.version, kind, ...extra } as never);
 const undo = (actor: Actor, direction: 'undo' | 'redo' = 'undo') =>
-  undoDecision(env.sql, actor, { commandId: randomUUID(), videoId, direction });
+  undoDecision(env.sql, actor, { commandId: randomUUID(), scope: { kind: 'video', videoId }, direction });
 
 describe('a decision', () => {
   it('changes the clip, tells everyone in one event each, and orders the export', async () => {

@@ -8,7 +8,7 @@ import { insertDetectedCuts } from '#lib/server/stores/cuts.ts';
 import { insertVideo } from '#lib/server/stores/imports.ts';
 import { setVideoEncoded, setVideoState } from '#lib/server/stores/videos.ts';
 import { insertUser } from '#lib/server/stores/users.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import type { Role } from '#lib/live/views.ts';
 import { createTestDatabase } from './database.ts';
 

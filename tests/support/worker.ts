@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { importFile } from '#lib/server/features/import-video.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import type { TestEnvironment } from './environment.ts';
 
 /** A worker as a process of its own, on the database and data folder of this process. */

@@ -10,6 +10,7 @@ import {
   type VideoSnapshot,
 } from '#lib/live/apply-event.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
+import type { CommentView, DrawingView } from '#lib/live/talk-views.ts';
 import { videoTopic, type Topic } from '#lib/live/topics.ts';
 import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
 
@@ -24,6 +25,10 @@ export interface LiveStoreOptions {
   readonly topics: readonly TopicPosition[];
   apply(event: LiveEvent): void;
   signal?(signal: LiveSignal): void;
+  /** A topic is followed, for the first time or again after a lost connection. */
+  onFollowing?(topic: Topic): void;
+  /** A topic may no longer be followed. */
+  onShutOut?(topic: Topic): void;
   /** Loads the page's data again (`invalidateAll`); the page then calls `restart`. */
   onReset(): unknown;
 }
@@ -71,6 +76,8 @@ export class LiveStore {
       socket.follow(topic, afterSeq, {
         onEvent: (event) => this.#options.apply(event),
         onSignal: (signal) => this.#options.signal?.(signal),
+        onFollowing: () => this.#options.onFollowing?.(topic),
+        onShutOut: () => this.#options.onShutOut?.(topic),
         onReset: () => void this.#options.onReset(),
       }),
     );
@@ -133,7 +140,19 @@ export interface VideoData {
   readonly clips: readonly ClipView[];
   readonly stages: readonly StageView[];
   readonly log: readonly LiveEvent[];
+  readonly comments: readonly CommentView[];
+  readonly drawings: readonly DrawingView[];
   readonly seq: number;
+}
+
+/** What a page hears beside state. */
+export interface PageHooks {
+  /** Loads the page's data again. */
+  onReset(): unknown;
+  /** Hears what is not state, such as `clip-ready`. */
+  onSignal?(signal: LiveSignal): void;
+  /** The page's topic is followed, for the first time or again. */
+  onFollowing?(): void;
 }
 
 /** One video with its clips, live. */
@@ -141,8 +160,7 @@ export class VideoState {
   #snapshot = $state.raw<VideoSnapshot>() as VideoSnapshot;
   readonly #store: LiveStore;
 
-  /** `onReset` loads the page's data again; `onSignal` hears what is not state, such as `clip-ready`. */
-  constructor(loaded: VideoData, onReset: () => unknown, onSignal?: (signal: LiveSignal) => void) {
+  constructor(loaded: VideoData, hooks: PageHooks) {
     this.#snapshot = toSnapshot(loaded);
     this.#store = new LiveStore({
       topics: [{ topic: videoTopic(loaded.video.id), afterSeq: loaded.seq }],
@@ -151,9 +169,10 @@ export class VideoState {
       },
       signal: (signal) => {
         this.#snapshot = applySignalToVideo(this.#snapshot, signal);
-        onSignal?.(signal);
+        hooks.onSignal?.(signal);
       },
-      onReset,
+      onFollowing: () => hooks.onFollowing?.(),
+      onReset: () => hooks.onReset(),
     });
   }
 
@@ -175,6 +194,16 @@ export class VideoState {
   /** Its latest events, oldest first. */
   get log(): readonly LiveEvent[] {
     return this.#snapshot.log;
+  }
+
+  /** Its comments, in the order of the film. */
+  get comments(): readonly CommentView[] {
+    return this.#snapshot.comments;
+  }
+
+  /** Its drawings, oldest first. */
+  get drawings(): readonly DrawingView[] {
+    return this.#snapshot.drawings;
   }
 
   /** Whether it has been deleted. */
@@ -200,6 +229,6 @@ export class VideoState {
 }
 
 function toSnapshot(loaded: VideoData): VideoSnapshot {
-  const { video, clips, stages, log, seq } = loaded;
-  return { video, clips, stages, log, seq, replaced: new Map(), isRemoved: false };
+  const { video, clips, stages, log, comments, drawings, seq } = loaded;
+  return { video, clips, stages, log, comments, drawings, seq, replaced: new Map(), isRemoved: false };
 }

@@ -1,4 +1,6 @@
-import { frameToSeconds, secondsToFrame, type FrameRate } from '#lib/core/frame-rate.ts';
+import type { FrameSpan } from '#lib/core/cuts.ts';
+import { framesPerSecond, frameToSeconds, secondsToFrame, type FrameRate } from '#lib/core/frame-rate.ts';
+import { correctionFor, driftFrames } from '#lib/core/playhead.ts';
 
 /** The frames of the source that a playback file holds. */
 export interface PlayedSpan {
@@ -22,6 +24,13 @@ export class FramePlayer {
   #isPlaying = $state(false);
   #isMuted = $state(true);
   #speed = $state<number>(1);
+  #loop = $state.raw<FrameSpan | null>(null);
+  #jumps = $state(0);
+  /** While a seek to catch up is under way, and until it has settled, nothing is corrected. */
+  #settlesAtMs = 0;
+  /** What a seek takes on this machine, so that it lands where the others will be by then. */
+  #seekMs = 60;
+  #seekBeganMs = 0;
   readonly #autoplay: () => boolean;
   #clipId: number | null = null;
   /** Whether the reviewer has paused this clip. */
@@ -53,6 +62,28 @@ export class FramePlayer {
     return this.#speed;
   }
 
+  /** The frames that repeat; null for the whole clip. */
+  get loop(): FrameSpan | null {
+    return this.#loop;
+  }
+
+  /** Rises whenever playback did not just go on: a seek, a step, the end of the loop. */
+  get jumps(): number {
+    return this.#jumps;
+  }
+
+  /** The clip whose file is on the screen. */
+  get clipId(): number | null {
+    return this.#span?.clipId ?? null;
+  }
+
+  /** The source frame with its fraction, between paints too; null while there is nothing to play. */
+  get position(): number | null {
+    if (this.#video === null || this.#span === null) return null;
+    if (this.#target !== null || this.#video.paused) return this.#frame;
+    return this.#span.startFrame + this.#video.currentTime * framesPerSecond(this.#span.frameRate);
+  }
+
   /** A new clip is up, before anything of it has been painted. */
   expect(startFrame: number): void {
     this.#frame = startFrame;
@@ -66,8 +97,10 @@ export class FramePlayer {
     const stays = span.clipId === this.#clipId && this.#wasPaused;
     this.#video = video;
     this.#span = span;
+    if (span.clipId !== this.#clipId) this.#loop = null;
     this.#clipId = span.clipId;
     this.#target = null;
+    this.#settlesAtMs = 0;
     video.muted = this.#isMuted;
     video.playbackRate = this.#speed;
     if (stays) {
@@ -85,7 +118,13 @@ export class FramePlayer {
       handle = video.requestVideoFrameCallback(painted);
       if (this.#target !== null) return;
       const relative = secondsToFrame(mediaTime + frameToSeconds(0.25, span.frameRate), span.frameRate);
-      this.#frame = span.startFrame + Math.min(length - 1, Math.max(0, relative));
+      const frame = span.startFrame + Math.min(length - 1, Math.max(0, relative));
+      if (frame < this.#frame) this.#jumps += 1;
+      this.#frame = frame;
+      const { startFrame, endFrame } = this.#loop ?? span;
+      if (this.#loop !== null && !video.paused && (frame >= endFrame - 1 || frame < startFrame)) {
+        video.currentTime = frameToSeconds(startFrame - span.startFrame + 0.5, span.frameRate);
+      }
     };
     let handle = video.requestVideoFrameCallback(painted);
     const listeners = new AbortController();
@@ -104,6 +143,61 @@ export class FramePlayer {
       this.#video = null;
       this.#isPlaying = false;
     };
+  }
+
+  /** Repeats only these frames of the clip from now on, or with null all of them again. */
+  setLoop(loop: FrameSpan | null): void {
+    if (this.#span === null) return;
+    const { startFrame, endFrame } = this.#span;
+    const inside =
+      loop === null ? null : { startFrame: Math.max(startFrame, loop.startFrame), endFrame: Math.min(endFrame, loop.endFrame) };
+    this.#loop = inside === null || inside.endFrame <= inside.startFrame ? null : inside;
+    this.#jumps += 1;
+  }
+
+  /**
+   * Brings the playback in step with where another one stands: at rest on its very frame; playing,
+   * by a speed that makes up for the drift, or a seek where that would take too long. Call it again
+   * and again. Gives the drift in media milliseconds, + is ahead; null when there is nothing to compare.
+   */
+  keepUpWith(other: {
+    readonly frame: number;
+    readonly isPlaying: boolean;
+    readonly speed: number;
+    readonly loop: FrameSpan | null;
+  }): number | null {
+    const [video, span] = [this.#video, this.#span];
+    if (video === null || span === null) return null;
+    if (this.#loop?.startFrame !== other.loop?.startFrame || this.#loop?.endFrame !== other.loop?.endFrame) this.setLoop(other.loop);
+    if (this.#speed !== other.speed) this.#speed = other.speed;
+    if (!other.isPlaying) {
+      const frame = Math.min(span.endFrame - 1, Math.max(span.startFrame, Math.floor(other.frame + 1e-6)));
+      if (!video.paused || this.#frame !== frame) this.show(frame);
+      return 0;
+    }
+    this.#wasPaused = false;
+    this.#target = null;
+    const { startFrame, endFrame } = this.#loop ?? span;
+    const fps = framesPerSecond(span.frameRate);
+    if (video.paused) void video.play().catch(() => undefined);
+    const at = span.startFrame + video.currentTime * fps;
+    const driftMs = (driftFrames(at, other.frame, endFrame - startFrame) / fps) * 1000;
+    const nowMs = performance.now();
+    if (video.seeking || nowMs < this.#settlesAtMs) return driftMs;
+    const correction = correctionFor(driftMs, other.speed);
+    if (correction.kind === 'seek') {
+      // By the time that the seek is through, the other has gone on.
+      const leadFrames = (this.#seekMs / 1000) * fps * other.speed;
+      const length = endFrame - startFrame;
+      const relative = (other.frame - startFrame + leadFrames) % length;
+      video.playbackRate = other.speed;
+      this.#seekBeganMs = nowMs;
+      video.currentTime = Math.min((span.endFrame - span.startFrame - 0.5) / fps, (startFrame - span.startFrame + relative) / fps);
+      this.#settlesAtMs = nowMs + 350;
+    } else {
+      video.playbackRate = correction.kind === 'speed' ? correction.speed : other.speed;
+    }
+    return driftMs;
   }
 
   /** Plays or pauses. */
@@ -152,6 +246,7 @@ export class FramePlayer {
 
   #seekTo(relative: number): void {
     if (this.#video === null || this.#span === null) return;
+    this.#jumps += 1;
     this.#wasPaused = true;
     this.#video.pause();
     const isUnderWay = this.#target !== null && this.#video.seeking;
@@ -169,6 +264,10 @@ export class FramePlayer {
   }
 
   #seeked(): void {
+    if (this.#seekBeganMs > 0) {
+      this.#seekMs = Math.min(250, 0.7 * this.#seekMs + 0.3 * (performance.now() - this.#seekBeganMs));
+      this.#seekBeganMs = 0;
+    }
     if (this.#video === null || this.#span === null || this.#target === null) return;
     if (this.#sought === this.#target) this.#target = null;
     else this.#seek();

@@ -1,18 +1,18 @@
 import { io, type Socket } from 'socket.io-client';
 import { createSubscriber } from 'svelte/reactivity';
-import type { ClientToServerEvents, PlaybackReply, ReviewReply, ServerToClientEvents, SubscribeReply } from '#lib/live/commands.ts';
-import type { PlaybackRequest, ReviewRequest, UndoRequest } from '#lib/live/commands.ts';
+import type {
+  ClientToServerEvents,
+  Replies,
+  RequestName,
+  Requests,
+  Saying,
+  ServerToClientEvents,
+  SubscribeReply,
+} from '#lib/live/commands.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { Topic } from '#lib/live/topics.ts';
 
 type ClientSocket = Socket<ServerToClientEvents, ClientToServerEvents>;
-
-/** Commands by name, with what is sent and what comes back. */
-export interface Requests {
-  review: { request: ReviewRequest; reply: ReviewReply };
-  undo: { request: UndoRequest; reply: ReviewReply };
-  playback: { request: PlaybackRequest; reply: PlaybackReply };
-}
 
 /** No answer came in time. A command may yet have been carried out: its event will tell. */
 export interface Unreachable {
@@ -24,6 +24,10 @@ export interface Unreachable {
 export interface TopicHandlers {
   onEvent(event: LiveEvent): void;
   onSignal(signal: LiveSignal): void;
+  /** The server sends the topic from now on: for the first time, or again after a lost connection. */
+  onFollowing?(): void;
+  /** The topic may no longer be followed. */
+  onShutOut?(): void;
   /** Too much was missed: load the page's data again, then call `restart` with its number. */
   onReset(): void;
 }
@@ -97,6 +101,11 @@ export class LiveSocket {
       this.#comeBack();
     });
     socket.on('signed-out', signOut);
+    socket.on('shut-out', (topic) => {
+      const followers = [...(this.#topics.get(topic)?.followers ?? [])];
+      this.#topics.delete(topic);
+      for (const follower of followers) follower.handlers.onShutOut?.();
+    });
     socket.on('event', (event) => this.#onEvent(event));
     socket.on('signal', (signal) => {
       for (const follower of this.#topics.get(signal.topic)?.followers ?? []) follower.handlers.onSignal(signal);
@@ -145,32 +154,36 @@ export class LiveSocket {
   }
 
   /**
-   * Sends a command. One with a `commandId` is harmless to repeat and is sent again after a lost
-   * connection, for up to a minute; others are tried once. Never throws.
+   * Asks the server. All that can be asked is harmless to repeat, and is asked again after a lost
+   * connection until `giveUpMs` has passed. Never throws.
    */
-  async request<Name extends keyof Requests>(
+  async request<Name extends RequestName>(
     name: Name,
-    request: Requests[Name]['request'],
+    request: Requests[Name],
     options: { readonly attemptMs?: number; readonly giveUpMs?: number } = {},
-  ): Promise<Requests[Name]['reply'] | Unreachable> {
+  ): Promise<Replies[Name] | Unreachable> {
     const attemptMs = options.attemptMs ?? ATTEMPT_MS;
-    const mayRepeat = 'commandId' in request;
-    const deadlineMs = Date.now() + (mayRepeat ? (options.giveUpMs ?? GIVE_UP_MS) : attemptMs);
+    const deadlineMs = Date.now() + (options.giveUpMs ?? GIVE_UP_MS);
     const emit = (timeoutMs: number) =>
       (this.#socket.timeout(timeoutMs) as unknown as { emitWithAck(name: string, request: unknown): Promise<unknown> }).emitWithAck(
         name,
         request,
-      ) as Promise<Requests[Name]['reply']>;
+      ) as Promise<Replies[Name]>;
     for (;;) {
       const leftMs = deadlineMs - Date.now();
       if (leftMs <= 0 || this.#isSignedOut || !(await this.#connectedWithin(leftMs))) break;
       try {
         return await emit(Math.max(1, Math.min(attemptMs, deadlineMs - Date.now())));
       } catch {
-        if (!mayRepeat) break;
+        // No answer in time: asked again below, as long as there is time.
       }
     }
     return { kind: 'unreachable', message: 'The server has not answered. What you see will be brought up to date once it does.' };
+  }
+
+  /** Tells the room something that is only true now; lost if the line is down or full. */
+  say(saying: Saying): void {
+    if (this.#socket.connected) this.#socket.volatile.emit('say', saying);
   }
 
   /** Ends the connection for good. */
@@ -227,6 +240,7 @@ export class LiveSocket {
         }
       } else {
         for (const event of answer.missed) this.#onEvent(event);
+        for (const follower of waiting) follower.handlers.onFollowing?.();
       }
     });
   }

@@ -25,3 +25,22 @@ export function spansBetweenCuts(cutFrames: readonly number[], frameCount: numbe
 export function spanLength(span: FrameSpan): number {
   return span.endFrame - span.startFrame;
 }
+
+/** Whether two spans share a frame. */
+export function spansOverlap(one: FrameSpan, other: FrameSpan): boolean {
+  return one.startFrame < other.endFrame && other.startFrame < one.endFrame;
+}
+
+/** The same frames in as few spans as possible, in rising order: those that touch or overlap become one. */
+export function joinSpans(spans: readonly FrameSpan[]): FrameSpan[] {
+  const joined: FrameSpan[] = [];
+  for (const span of [...spans].sort((one, other) => one.startFrame - other.startFrame)) {
+    const last = joined.at(-1);
+    if (last !== undefined && span.startFrame <= last.endFrame) {
+      joined[joined.length - 1] = { startFrame: last.startFrame, endFrame: Math.max(last.endFrame, span.endFrame) };
+    } else {
+      joined.push({ startFrame: span.startFrame, endFrame: span.endFrame });
+    }
+  }
+  return joined;
+}

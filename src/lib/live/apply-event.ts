@@ -1,4 +1,5 @@
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
+import type { CommentView, DrawingView } from '#lib/live/talk-views.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
 
@@ -17,6 +18,9 @@ export interface VideoSnapshot {
   readonly clips: readonly ClipView[];
   readonly stages: readonly StageView[];
   readonly log: readonly LiveEvent[];
+  /** In the order of the film, then of their making. */
+  readonly comments: readonly CommentView[];
+  readonly drawings: readonly DrawingView[];
   readonly seq: number;
   /** Clips that were replaced, with the version that this made: a late reply can't bring them back. */
   readonly replaced: ReadonlyMap<number, number>;
@@ -112,9 +116,24 @@ function withEventApplied(snapshot: VideoSnapshot, event: LiveEvent): VideoSnaps
       return event.payload.videoId === snapshot.video.id ? { ...snapshot, isRemoved: true } : snapshot;
     case 'clips-changed':
       return event.payload.videoId === snapshot.video.id ? withClips(snapshot, event.payload) : snapshot;
+    case 'comment-changed': {
+      const { comment } = event.payload;
+      const others = snapshot.comments.filter((known) => known.id !== comment.id);
+      return { ...snapshot, comments: comment.isDeleted ? others : [...others, comment].sort(byPlace) };
+    }
+    case 'drawing-added': {
+      const { drawing } = event.payload;
+      return { ...snapshot, drawings: [...snapshot.drawings.filter((known) => known.id !== drawing.id), drawing] };
+    }
+    case 'drawings-removed':
+      return { ...snapshot, drawings: snapshot.drawings.filter((known) => !event.payload.drawingIds.includes(known.id)) };
     default:
       return snapshot;
   }
+}
+
+function byPlace(one: CommentView, other: CommentView): number {
+  return one.startFrame - other.startFrame || Date.parse(one.createdAt) - Date.parse(other.createdAt);
 }
 
 function upsertVideo(videos: readonly VideoView[], video: VideoView): VideoView[] {

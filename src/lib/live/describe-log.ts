@@ -24,6 +24,8 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'move-cut': 'moved the cut',
   undo: 'took back a decision on the clip',
   redo: 'made a decision again on the clip',
+  tag: 'changed the tags of the clip',
+  rate: 'gave stars to the clip',
   'export-queued': 'asked for another try to export the clip',
 };
 
@@ -52,6 +54,9 @@ function describe(event: LiveEvent, before: VideoView | null, frameRate: FrameRa
       return event.payload.video.state === before?.state ? null : describeState(event.payload.video, before);
     case 'clips-changed':
       return describeClips(event, frameRate);
+    default:
+      // Talk is shown where it belongs, on its frames.
+      return null;
   }
 }
 

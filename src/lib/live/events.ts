@@ -1,9 +1,13 @@
+import type { PlayheadView, Seat, StrokeInProgress } from '#lib/live/presence.ts';
+import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
+import type { CommentView, DrawingView, MentionView } from '#lib/live/talk-views.ts';
 import type { Topic } from '#lib/live/topics.ts';
 import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
 
 /**
  * Durable events. They carry the new state of what changed, so that applying one twice is
- * harmless. `library` carries `video-*`; `video:<id>` carries `video-*`, `clips-changed`.
+ * harmless. `library` carries `video-*`; `video:<id>` carries `video-*`, `clips-changed` and the
+ * talk about it; `session:<id>` what is true of a review session; `user:<id>` their mentions.
  */
 export type LiveEventBody =
   | { readonly type: 'video-changed'; readonly payload: { readonly video: VideoView } }
@@ -18,7 +22,20 @@ export type LiveEventBody =
         readonly removedClipIds: readonly number[];
         readonly clips: readonly ClipView[];
       };
-    };
+    }
+  | { readonly type: 'comment-changed'; readonly payload: { readonly comment: CommentView } }
+  | { readonly type: 'drawing-added'; readonly payload: { readonly drawing: DrawingView } }
+  | { readonly type: 'drawings-removed'; readonly payload: { readonly drawingIds: readonly string[] } }
+  | {
+      readonly type: 'session-changed';
+      readonly payload: { readonly session: SessionView; readonly cause: string; readonly actorName: string | null };
+    }
+  | { readonly type: 'member-changed'; readonly payload: { readonly member: MemberView } }
+  | { readonly type: 'member-removed'; readonly payload: { readonly userId: number; readonly actorName: string | null } }
+  | { readonly type: 'claims-changed'; readonly payload: { readonly claims: readonly ClaimView[] } }
+  /** All votes on one clip. */
+  | { readonly type: 'votes-changed'; readonly payload: { readonly clipId: number; readonly votes: readonly VoteView[] } }
+  | { readonly type: 'mentioned'; readonly payload: { readonly mention: MentionView } };
 
 /** A durable event with its place in its topic: `seq` rises by exactly 1. */
 export type LiveEvent = LiveEventBody & {
@@ -35,4 +52,24 @@ export type LiveSignal =
       readonly topic: Topic;
       readonly type: 'clip-ready';
       readonly payload: { readonly clipId: number; readonly startFrame: number; readonly endFrame: number };
+    }
+  /** Seats that are new or changed, and those that are left; `isAll`: there are no others. */
+  | {
+      readonly topic: Topic;
+      readonly type: 'presence';
+      readonly payload: { readonly seats: readonly Seat[]; readonly goneSeatIds: readonly string[]; readonly isAll: boolean };
+    }
+  | { readonly topic: Topic; readonly type: 'playhead'; readonly payload: PlayheadView }
+  | {
+      readonly topic: Topic;
+      readonly type: 'stroke';
+      readonly payload: StrokeInProgress & { readonly userId: number; readonly name: string };
+    }
+  | {
+      readonly topic: Topic;
+      readonly type: 'reaction';
+      readonly payload: { readonly emoji: string; readonly userId: number; readonly name: string };
     };
+
+/** A signal that one window sends to the others, as against those that the server makes. */
+export type RoomSignal = Extract<LiveSignal, { type: 'playhead' | 'stroke' | 'reaction' }>;

@@ -22,6 +22,8 @@ export interface ClipView {
   readonly decidedAt: string | null;
   readonly exportState: ExportState;
   readonly exportError: string | null;
+  readonly tags: readonly string[];
+  readonly ratings: readonly { readonly userId: number; readonly stars: number }[];
 }
 
 /** How many live clips of a video are in each state. */

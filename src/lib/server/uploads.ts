@@ -7,7 +7,7 @@ import { Server, type Upload } from '@tus/server';
 import { config } from '#lib/server/config.ts';
 import { db } from '#lib/server/db.ts';
 import { importFile, type ImportOutcome } from '#lib/server/features/import-video.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import { log } from '#lib/server/log.ts';
 import { authenticateHandshake } from '#lib/server/realtime/authenticate.ts';
 import { findUser } from '#lib/server/stores/users.ts';

@@ -1,69 +1,32 @@
-import { createServer, type Server as HttpServer } from 'node:http';
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LiveSocket } from '#lib/client/socket.ts';
 import { connect, type Database } from '#lib/server/db.ts';
 import { createCommands, type Commands } from '#lib/server/realtime/commands.ts';
-import { Hub } from '#lib/server/realtime/hub.ts';
-import { Listener } from '#lib/server/realtime/listener.ts';
 import type { SocketUser } from '#lib/server/realtime/rooms.ts';
 import { publish, signal } from '#lib/server/stores/outbox.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { Topic } from '#lib/live/topics.ts';
 import { createTestDatabase } from '../../support/database.ts';
+import { startWebNode, type WebNode } from '../../support/web-node.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let sql: Database;
-let node: Node;
+let node: WebNode;
 let cleanUps: (() => Promise<void> | void)[] = [];
 const people = new Map<string, SocketUser>();
 let topicNumber = 1000;
 let topic: Topic;
 
-interface Node {
-  readonly url: string;
-  readonly hub: Hub;
-  readonly listener: Listener;
-  close(): Promise<void>;
-}
+const startNode = (port = 0, commands: Commands = createCommands(sql)): Promise<WebNode> =>
+  startWebNode({ databaseUrl: database.url, sql, people, port, commands });
 
-/** A web node as the entry wires it, but for the pages and the cookie's meaning. */
-async function startNode(port = 0, commands: Commands = createCommands(sql)): Promise<Node> {
-  const server: HttpServer = createServer((_request, response) => response.end());
-  const listener = new Listener({
-    databaseUrl: database.url,
-    sql,
-    sink: {
-      onEvent: (event) => hub.onEvent(event),
-      onSignal: (message) => hub.onSignal(message),
-      onAccountChanged: (userId) => hub.onAccountChanged(userId),
-    },
-  });
-  const hub = new Hub({
-    httpServer: server,
-    origin: 'https://heaters.example',
-    sql,
-    source: listener,
-    commands,
-    door: {
-      authenticateHandshake: async (cookie) => people.get(cookie ?? '') ?? null,
-      stillValid: async (sessionId) => [...people.values()].find((person) => person.sessionId === sessionId) ?? null,
-    },
-  });
-  await listener.start();
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    hub,
-    listener,
-    close: async () => {
-      await hub.close(500);
-      await listener.stop();
-    },
-  };
-}
+/** A node that answers reviews in its own way. */
+const startNodeAnswering = (review: Commands['answers']['review']): Promise<WebNode> => {
+  const commands = createCommands(sql);
+  return startNode(0, { ...commands, answers: { ...commands.answers, review } });
+};
 
 function open(cookie: string | null, headers: Record<string, string> = {}): Socket {
   const socket = io(node.url, {
@@ -193,7 +156,7 @@ describe('who is let in', () => {
 describe('a new role', () => {
   test('holds for sockets that are open', async () => {
     const { live } = openPage('vic');
-    const ask = () => live.request('undo', { commandId: randomUUID(), videoId: 1, direction: 'undo' });
+    const ask = () => live.request('undo', { commandId: randomUUID(), scope: { kind: 'video', videoId: 1 }, direction: 'undo' });
     expect(await ask()).toMatchObject({ message: expect.stringMatching(/watch/) });
     people.set('vic', { userId: 2, name: 'Vic', role: 'reviewer', sessionId: 's-vic' });
     await sql`select pg_notify('heaters_accounts', '{"userId":2}')`;
@@ -364,7 +327,9 @@ describe('commands', () => {
     const answer = await live.request('review', approve());
     expect(answer).toMatchObject({ kind: 'refused' });
     expect('message' in answer && answer.message).toMatch(/watch/);
-    expect(await live.request('undo', { commandId: randomUUID(), videoId: 1, direction: 'undo' })).toMatchObject({ kind: 'refused' });
+    expect(await live.request('undo', { commandId: randomUUID(), scope: { kind: 'video', videoId: 1 }, direction: 'undo' })).toMatchObject({
+      kind: 'refused',
+    });
   });
 
   test('rubbish is refused with a sentence', async () => {
@@ -403,16 +368,13 @@ describe('commands', () => {
   test('cut off under way are sent again after the return, under the same id', async () => {
     await node.close();
     const seen: string[] = [];
-    node = await startNode(0, {
-      ...createCommands(sql),
-      review: async (_user, request) => {
-        seen.push(request.commandId);
-        if (seen.length === 1) {
-          page.raw.io.engine.close();
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        return { kind: 'ok', clips: [], removedClipIds: [], summary: 'Approved' };
-      },
+    node = await startNodeAnswering(async (_user, request) => {
+      seen.push(request.commandId);
+      if (seen.length === 1) {
+        page.raw.io.engine.close();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return { kind: 'ok', clips: [], removedClipIds: [], summary: 'Approved' };
     });
     const page = openPage('ana');
     const request = approve();
@@ -423,17 +385,14 @@ describe('commands', () => {
   test('that meet a database that is going away are tried again, under the same id, and answered', async () => {
     await node.close();
     const seen: string[] = [];
-    node = await startNode(0, {
-      ...createCommands(sql),
-      review: async (_user, request) => {
-        seen.push(request.commandId);
-        await sql.begin(async (tx) => {
-          const [{ pid }] = (await tx`select pg_backend_pid() as pid`) as unknown as [{ pid: number }];
-          if (seen.length < 3) await sql`select pg_terminate_backend(${pid})`;
-          await tx`select 1`;
-        });
-        return { kind: 'ok', clips: [], removedClipIds: [], summary: 'Approved' };
-      },
+    node = await startNodeAnswering(async (_user, request) => {
+      seen.push(request.commandId);
+      await sql.begin(async (tx) => {
+        const [{ pid }] = (await tx`select pg_backend_pid() as pid`) as unknown as [{ pid: number }];
+        if (seen.length < 3) await sql`select pg_terminate_backend(${pid})`;
+        await tx`select 1`;
+      });
+      return { kind: 'ok', clips: [], removedClipIds: [], summary: 'Approved' };
     });
     const { live } = openPage('ana');
     const request = approve();

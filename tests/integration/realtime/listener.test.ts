@@ -20,6 +20,8 @@ async function listen(sweepMs: number): Promise<void> {
     sweepMs,
     sink: {
       onEvent: (event) => heard.push(event),
+      onNodeWords: () => undefined,
+      onListeningAgain: () => undefined,
       onSignal: () => undefined,
       onAccountChanged: (userId) => rechecked.push(userId),
     },

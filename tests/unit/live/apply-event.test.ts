@@ -63,12 +63,25 @@ function clip(id: number, version: number, change: Partial<ClipView> = {}): Clip
     decidedAt: null,
     exportState: 'none',
     exportError: null,
+    tags: [],
+    ratings: [],
     ...change,
   };
 }
 
 function snapshot(clips: ClipView[], change: Partial<VideoSnapshot> = {}): VideoSnapshot {
-  return { video: video(1), clips, stages: [], log: [], seq: 0, replaced: new Map(), isRemoved: false, ...change };
+  return {
+    video: video(1),
+    clips,
+    stages: [],
+    log: [],
+    comments: [],
+    drawings: [],
+    seq: 0,
+    replaced: new Map(),
+    isRemoved: false,
+    ...change,
+  };
 }
 
 function clipsChanged(seq: number, clips: ClipView[], removedClipIds: number[] = []): LiveEvent {

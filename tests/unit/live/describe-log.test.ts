@@ -33,6 +33,8 @@ const clip = (startFrame: number): ClipView => ({
   decidedAt: null,
   exportState: 'none',
   exportError: null,
+  tags: [],
+  ratings: [],
 });
 const story = (...bodies: LiveEventBody[]) =>
   describeLog(

@@ -1,10 +1,16 @@
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
-import { videoTopic } from '#lib/live/topics.ts';
+import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
+import type { CommentView, DrawingView } from '#lib/live/talk-views.ts';
+import { sessionTopic, videoTopic } from '#lib/live/topics.ts';
 import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
-import { approvedClips, clipsOfVideo } from '#lib/server/stores/clips.ts';
-import { latestEvents, latestSeq } from '#lib/server/stores/outbox.ts';
+import { claimsOf } from '#lib/server/stores/claims.ts';
+import { approvedClips, clipsOfVideos } from '#lib/server/stores/clips.ts';
+import { latestEvents, latestSeq, latestSeqs } from '#lib/server/stores/outbox.ts';
+import { sessionMembers, sessionView } from '#lib/server/stores/review-sessions.ts';
+import { commentViews, drawingViews } from '#lib/server/stores/talk.ts';
+import { votesOf } from '#lib/server/stores/votes.ts';
 import { videoViews } from '#lib/server/stores/videos.ts';
 
 const LOG_LENGTH = 200;
@@ -19,23 +25,70 @@ export function libraryPage(sql: Database): Promise<{ videos: VideoView[]; seq: 
   return onSnapshot(sql, async (tx) => ({ videos: await videoViews(tx), seq: await latestSeq(tx, 'library') }));
 }
 
-/** A video with its live clips in source order and what has happened to it, oldest first; null when there is none. */
-export function videoPage(
-  sql: Database,
-  videoId: number,
-): Promise<{ video: VideoView; clips: ClipView[]; stages: StageView[]; log: LiveEvent[]; seq: number } | null> {
+/** A video's page, as of event `seq` of its topic: clips in source order, the log oldest first, the talk about it. */
+export interface VideoPage {
+  readonly video: VideoView;
+  readonly clips: readonly ClipView[];
+  readonly stages: readonly StageView[];
+  readonly log: readonly LiveEvent[];
+  readonly comments: readonly CommentView[];
+  readonly drawings: readonly DrawingView[];
+  readonly seq: number;
+}
+
+/** A video with all that its page shows; null when there is none. */
+export function videoPage(sql: Database, videoId: number): Promise<VideoPage | null> {
   return onSnapshot(sql, async (tx) => {
-    const [video] = await videoViews(tx, [videoId]);
-    if (video === undefined) return null;
-    const topic = videoTopic(videoId);
+    const [page] = await readVideos(tx, [videoId]);
+    if (page === undefined) return null;
+    return { ...page, log: (await latestEvents(tx, videoTopic(videoId), LOG_LENGTH)).reverse() };
+  });
+}
+
+/** A review session with its videos, as of event `seq` of its topic. */
+export interface SessionPage {
+  readonly session: SessionView;
+  readonly members: readonly MemberView[];
+  readonly claims: readonly ClaimView[];
+  readonly votes: readonly VoteView[];
+  readonly videos: readonly VideoPage[];
+  readonly seq: number;
+}
+
+/** A review session with all that its page shows; null when there is none. Logs are left out. */
+export function sessionPage(sql: Database, sessionId: number): Promise<SessionPage | null> {
+  return onSnapshot(sql, async (tx) => {
+    const session = await sessionView(tx, sessionId);
+    if (session === null) return null;
+    const videoIds = [...new Set(session.spans.map((span) => span.videoId))];
     return {
-      video,
-      clips: await clipsOfVideo(tx, videoId),
-      stages: [...video.stages],
-      log: (await latestEvents(tx, topic, LOG_LENGTH)).reverse(),
-      seq: await latestSeq(tx, topic),
+      session,
+      members: await sessionMembers(tx, sessionId),
+      claims: await claimsOf(tx, sessionId),
+      votes: await votesOf(tx, sessionId),
+      videos: await readVideos(tx, videoIds),
+      seq: await latestSeq(tx, sessionTopic(sessionId)),
     };
   });
+}
+
+async function readVideos(tx: Transaction, videoIds: readonly number[]): Promise<VideoPage[]> {
+  const videos = await videoViews(tx, videoIds);
+  const clips = Map.groupBy(await clipsOfVideos(tx, videoIds), (clip) => clip.videoId);
+  const comments = Map.groupBy(await commentViews(tx, { videoIds }), (comment) => comment.videoId);
+  const drawings = Map.groupBy(await drawingViews(tx, { videoIds }), (drawing) => drawing.videoId);
+  const seqs = await latestSeqs(tx, videoIds.map(videoTopic));
+  return videos
+    .map((video) => ({
+      video,
+      clips: clips.get(video.id) ?? [],
+      stages: [...video.stages],
+      log: [],
+      comments: comments.get(video.id) ?? [],
+      drawings: drawings.get(video.id) ?? [],
+      seq: seqs.get(videoTopic(video.id)) ?? 0,
+    }))
+    .sort((one, other) => one.video.id - other.video.id);
 }
 
 /** Approved clips with how their exports stand, as of event `seq` of topic `library`. */

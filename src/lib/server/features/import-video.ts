@@ -7,7 +7,7 @@ import { extensionOf, titleOf } from '#lib/core/titles.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import { probeSource } from '#lib/server/media/probe.ts';
 import { originalKey } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';

@@ -3,7 +3,7 @@ import { videoTopic } from '#lib/live/topics.ts';
 import type { VideoState } from '#lib/live/views.ts';
 import type { Database } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
-import type { Actor } from '#lib/server/features/review-clip.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
 import { log } from '#lib/server/log.ts';
 import { videoPrefixes } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';

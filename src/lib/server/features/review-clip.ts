@@ -1,18 +1,16 @@
+import { tally } from '#lib/core/consensus.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
-import type { ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
+import type { Refused, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
+import { refusalToDecide, requireInSession, type Actor } from '#lib/server/features/rights.ts';
 import { clipsById, clipWithPrevious, publishClips, replaceClips } from '#lib/server/stores/clips.ts';
 import { cutFramesInside, replaceCuts } from '#lib/server/stores/cuts.ts';
 import { decisionOfCommand, insertDecision, type Decision } from '#lib/server/stores/decisions.ts';
+import { releaseClaim } from '#lib/server/stores/claims.ts';
+import { publishToSession } from '#lib/server/stores/review-sessions.ts';
 import { lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
-
-/** Who acts: taken from the log-in session, never from a message. */
-export interface Actor {
-  readonly userId: number;
-  readonly name: string;
-  readonly role: 'admin' | 'reviewer' | 'viewer';
-}
+import { castVote, votesOnClip } from '#lib/server/stores/votes.ts';
 
 const DONE: Record<ReviewCommandKind, string> = {
   approve: 'Approved',
@@ -25,17 +23,17 @@ const DONE: Record<ReviewCommandKind, string> = {
   'move-cut': 'Cut moved',
 };
 
-const ONLY_REVIEWERS = 'You can watch, but only reviewers decide. Ask an admin for the reviewer role.';
-
 /**
  * Takes a reviewer's command: state change, fact, event and export jobs in one transaction.
  *
  * A repeated `commandId` gets the answer of the first. A clip that has changed since the reviewer
- * saw it is a `conflict`, with the clip as it is now.
+ * saw it is a `conflict`, with the clip as it is now. In a session that votes, approve, skip and
+ * archive are votes, unless its host settles the matter.
  */
 export async function reviewClip(sql: Database, actor: Actor, request: ReviewRequest): Promise<ReviewReply> {
-  if (actor.role === 'viewer') return { kind: 'refused', message: ONLY_REVIEWERS };
   return sql.begin(async (tx): Promise<ReviewReply> => {
+    const rules = await rulesFor(tx, actor, request);
+    if (rules.kind === 'refused') return rules;
     const found = await clipWithPrevious(tx, request.clipId);
     if (found !== null) await lockVideo(tx, found.videoId);
     const repeated = await decisionOfCommand(tx, request.commandId);
@@ -57,6 +55,10 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
         message: `This clip was changed${who} since you saw it: it is now ${view?.state ?? 'gone'}.`,
       };
     }
+    if (rules.votesNeeded > 1 && request.sessionId !== undefined) {
+      const vote = await takeVote(tx, actor, { ...request, sessionId: request.sessionId }, current.clip, rules.votesNeeded);
+      if (vote !== null) return vote;
+    }
     const { before, after } = outcome.change;
     const decision = await commitChange(tx, actor, {
       commandId: request.commandId,
@@ -66,9 +68,53 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
       after,
       afterCuts: innerCutFrames(after),
       reversesId: null,
+      sessionId: request.sessionId ?? null,
     });
     return replyTo(tx, decision, DONE[request.kind]);
   }) as Promise<ReviewReply>;
+}
+
+/** Whether the actor may decide here and now, and how many votes it takes. */
+async function rulesFor(
+  tx: Transaction,
+  actor: Actor,
+  request: ReviewRequest,
+): Promise<{ readonly kind: 'ok'; readonly votesNeeded: number } | Refused> {
+  if (request.sessionId === undefined) return (await refusalToDecide(tx, actor, undefined)) ?? { kind: 'ok', votesNeeded: 1 };
+  const allowed = await requireInSession(tx, actor, request.sessionId, 'decide');
+  if (allowed.kind === 'refused') return allowed;
+  if (allowed.session.resumedAt === null) return { kind: 'refused', message: 'This session has ended. Its host can resume it.' };
+  const settles = 'settle' in request && request.settle === true;
+  if (settles && allowed.right !== 'host') return { kind: 'refused', message: 'Only the session’s host can settle a clip.' };
+  return { kind: 'ok', votesNeeded: settles ? 1 : allowed.session.votesNeeded };
+}
+
+/**
+ * Counts a decision as a vote. Null when it is to be carried out: it needs no vote, or this one decides it.
+ * The clip's video is locked, so two votes are counted one after the other.
+ */
+async function takeVote(
+  tx: Transaction,
+  actor: Actor,
+  request: ReviewRequest & { readonly sessionId: number },
+  clip: LiveClip,
+  votesNeeded: number,
+): Promise<ReviewReply | null> {
+  const { sessionId, clipId, kind } = request;
+  if (kind === 'group') return { kind: 'refused', message: 'Here clips are approved by vote: vote on each, and group them afterwards.' };
+  if (kind !== 'approve' && kind !== 'skip' && kind !== 'archive') return null;
+  if (clip.state !== 'pending') {
+    return { kind: 'refused', message: `This clip is already ${clip.state}: put it back to pending to vote on it again.` };
+  }
+  await castVote(tx, { sessionId, clipId, userId: actor.userId, version: clip.version, choice: kind });
+  await releaseClaim(tx, sessionId, clipId, actor.userId);
+  const votes = await votesOnClip(tx, sessionId, clipId, clip.version);
+  const result = tally(votes, votesNeeded);
+  const isDecided = result.kind === 'agreed';
+  await publishToSession(tx, sessionId, { type: 'votes-changed', payload: { clipId, votes: isDecided ? [] : votes } }, actor.userId);
+  if (isDecided) return null;
+  const standing = result.kind === 'disagreed' ? 'opinions differ' : `${result.missing} more needed`;
+  return { kind: 'voted', clipId, votes, summary: `Voted to ${kind}: ${standing}` };
 }
 
 /** Replaces clips and cuts over one span, records the fact, and tells everyone. The video is locked. */
@@ -83,6 +129,7 @@ export async function commitChange(
     readonly after: readonly ReviewClip[];
     readonly afterCuts: readonly number[];
     readonly reversesId: number | null;
+    readonly sessionId: number | null;
   },
 ): Promise<Decision> {
   const { videoId, before } = change;
@@ -102,6 +149,7 @@ export async function commitChange(
     beforeCuts,
     afterCuts: change.afterCuts,
     reversesId: change.reversesId,
+    sessionId: change.sessionId,
   };
   await insertDecision(tx, change.commandId, decision);
   for (const clip of after) {

@@ -1,37 +1,55 @@
 import type { Database } from '#lib/server/db.ts';
 import { preparePlayback } from '#lib/server/features/playback.ts';
 import { reviewClip } from '#lib/server/features/review-clip.ts';
-import { undoDecision } from '#lib/server/features/undo.ts';
+import { requireInSession, type Actor } from '#lib/server/features/rights.ts';
+import { claimClips, commandSession, leaveSession } from '#lib/server/features/run-session.ts';
+import { clipHistory, comment, draw, markClip } from '#lib/server/features/talk.ts';
+import { undoable, undoDecision } from '#lib/server/features/undo.ts';
 import type { SocketUser } from '#lib/server/realtime/rooms.ts';
-import type { PlaybackReply, PlaybackRequest, ReviewReply, ReviewRequest, UndoRequest } from '#lib/live/commands.ts';
+import type { Replies, RequestName, Requests } from '#lib/live/commands.ts';
+import { parseTopic, type Topic } from '#lib/live/topics.ts';
+
+/** Requests that need nothing of the socket but who sits behind it. */
+export type PlainRequest = Exclude<RequestName, 'enter' | 'clock'>;
 
 /** What a signed-in person may ask of the server over a socket. Requests are parsed already. */
 export interface Commands {
-  review(user: SocketUser, request: ReviewRequest): Promise<ReviewReply>;
-  undo(user: SocketUser, request: UndoRequest): Promise<ReviewReply>;
-  playback(user: SocketUser, request: PlaybackRequest): Promise<PlaybackReply>;
+  readonly answers: { readonly [Name in PlainRequest]: (user: SocketUser, request: Requests[Name]) => Promise<Replies[Name]> };
+  /** Whether someone may follow a topic, and who leads the session that it is of. */
+  mayFollow(user: SocketUser, topic: Topic): Promise<{ readonly isAllowed: boolean; readonly leadId: number | null }>;
+  /** The last window that someone had on a topic has closed. */
+  onLeft(topic: Topic, userId: number): Promise<void>;
 }
 
-const VIEWER_REFUSED = {
-  kind: 'refused',
-  message: 'You can watch but not decide: an admin can make you a reviewer.',
-} as const;
-
-/** The commands, bound to a database. Viewers may watch, not decide. */
+/** The commands, bound to a database. Each feature asks for the rights that it needs. */
 export function createCommands(sql: Database): Commands {
   return {
-    async review(user, request) {
-      return user.role === 'viewer' ? VIEWER_REFUSED : reviewClip(sql, actorOf(user), request);
+    answers: {
+      review: (user, request) => reviewClip(sql, actorOf(user), request),
+      undo: (user, request) => undoDecision(sql, actorOf(user), request),
+      undoable: (user, { scope }) => undoable(sql, actorOf(user), scope),
+      playback: (_user, request) => preparePlayback(sql, request),
+      session: (user, request) => commandSession(sql, actorOf(user), request),
+      claim: (user, { sessionId }) => claimClips(sql, actorOf(user), sessionId),
+      comment: (user, request) => comment(sql, actorOf(user), request),
+      draw: (user, request) => draw(sql, actorOf(user), request),
+      mark: (user, request) => markClip(sql, actorOf(user), request),
+      history: async (_user, { clipId }) => ({ kind: 'ok', entries: await clipHistory(sql, clipId) }),
     },
-    async undo(user, request) {
-      return user.role === 'viewer' ? VIEWER_REFUSED : undoDecision(sql, actorOf(user), request);
+    async mayFollow(user, topic) {
+      const { kind, id } = parseTopic(topic);
+      if (kind === 'user') return { isAllowed: id === user.userId, leadId: null };
+      if (kind !== 'session') return { isAllowed: true, leadId: null };
+      const allowed = await requireInSession(sql, actorOf(user), id, 'watch');
+      return allowed.kind === 'ok' ? { isAllowed: true, leadId: allowed.session.leadId } : { isAllowed: false, leadId: null };
     },
-    async playback(_user, request) {
-      return preparePlayback(sql, request);
+    async onLeft(topic, userId) {
+      const { kind, id } = parseTopic(topic);
+      if (kind === 'session') await leaveSession(sql, id, userId);
     },
   };
 }
 
-function actorOf(user: SocketUser): Pick<SocketUser, 'userId' | 'name' | 'role'> {
+function actorOf(user: SocketUser): Actor {
   return { userId: user.userId, name: user.name, role: user.role };
 }

@@ -4,13 +4,16 @@ import { Server } from 'socket.io';
 import * as v from 'valibot';
 import { isConnectionLost, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import type { Commands } from '#lib/server/realtime/commands.ts';
+import type { Commands, PlainRequest } from '#lib/server/realtime/commands.ts';
+import { DatabaseClock } from '#lib/server/realtime/database-clock.ts';
+import { NodeLink } from '#lib/server/realtime/node-link.ts';
+import { Presence } from '#lib/server/realtime/presence.ts';
 import type { ListenerSink, TopicSource } from '#lib/server/realtime/listener.ts';
 import { RateLimit } from '#lib/server/realtime/rate-limit.ts';
 import { cutOff, Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
-import { PlaybackSchema, ReviewCommandSchema, SubscribeSchema, UndoSchema } from '#lib/live/commands.ts';
+import { REQUEST_SCHEMAS, SayingSchema, SubscribeSchema, type EnterReply, type Refused, type Saying } from '#lib/live/commands.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
-import { isTopic } from '#lib/live/topics.ts';
+import { isTopic, type Topic } from '#lib/live/topics.ts';
 
 /** Who may come in, and who may stay; see `authenticate.ts`. */
 export interface Door {
@@ -39,7 +42,10 @@ const COMMANDS_BURST = 60;
 const DATABASE_PATIENCE_MS = 6_000;
 const DATABASE_RETRY_MS = 250;
 
-type Refused = { readonly kind: 'refused'; readonly message: string };
+/** Pointers, playheads and strokes: more often than a screen is painted makes no sense. */
+const SAYINGS_PER_SECOND = 60;
+const SAYINGS_BURST = 120;
+const NOT_IN = { kind: 'refused', message: 'You are not part of this: ask for a link.' } as const;
 
 /** The Socket.IO end of a web node: lets people in, answers their commands, passes events on. */
 export class Hub implements ListenerSink {
@@ -48,6 +54,12 @@ export class Hub implements ListenerSink {
   readonly #door: Door;
   readonly #commands: Commands;
   readonly #rateLimit = new RateLimit(COMMANDS_PER_SECOND, COMMANDS_BURST);
+  readonly #sayingLimit = new RateLimit(SAYINGS_PER_SECOND, SAYINGS_BURST);
+  readonly #presence: Presence;
+  readonly #nodes: NodeLink;
+  readonly #clock: DatabaseClock;
+  /** Who leads the sessions that sockets here follow. */
+  readonly #leads = new Map<Topic, number | null>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
   #isClosing = false;
@@ -70,6 +82,13 @@ export class Hub implements ListenerSink {
       },
     });
     this.#rooms = new Rooms(this.#io, options.sql, options.source);
+    this.#clock = new DatabaseClock(options.sql);
+    this.#presence = new Presence({
+      toRoom: (signal, isVolatile) => this.#rooms.sendSignal(signal, isVolatile),
+      toNodes: (word) => this.#nodes.tell(word),
+      onLeft: (topic, userId) => void this.#onLeft(topic, userId),
+    });
+    this.#nodes = new NodeLink(options.sql, this.#presence);
     this.#io.use((socket, next) => {
       this.#door.authenticateHandshake(socket.handshake.headers.cookie).then(
         (user) => {
@@ -90,6 +109,24 @@ export class Hub implements ListenerSink {
 
   onEvent(event: LiveEvent): void {
     this.#rooms.sendEvent(event);
+    if (event.type === 'session-changed') this.#leads.set(event.topic, event.payload.session.leadId);
+    if (event.type === 'member-removed') {
+      for (const socket of this.#rooms.shutOut(event.topic, event.payload.userId)) this.#presence.leave(event.topic, socket.id);
+    }
+  }
+
+  onNodeWords(text: string): void {
+    this.#nodes.hear(text);
+  }
+
+  onListeningAgain(): void {
+    this.#nodes.hello();
+  }
+
+  /** Makes itself known to the other nodes; call it once the listener has started. */
+  async start(): Promise<void> {
+    await this.#clock.start();
+    this.#nodes.hello();
   }
 
   onSignal(signal: LiveSignal): void {
@@ -111,6 +148,9 @@ export class Hub implements ListenerSink {
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
     clearInterval(this.#timer);
+    this.#clock.close();
+    this.#presence.close();
+    const isGoodbyeSaid = this.#nodes.close();
     const grace = new Promise((resolve) => setTimeout(resolve, graceMs).unref());
     await Promise.race([Promise.allSettled([...this.#underWay]), grace]);
     const sockets = [...this.#io.sockets.sockets.values()];
@@ -118,6 +158,7 @@ export class Hub implements ListenerSink {
     const impatience = setTimeout(() => sockets.forEach(cutOff), FAREWELL_MS);
     await isClosed;
     clearTimeout(impatience);
+    await isGoodbyeSaid;
   }
 
   #welcome(socket: LiveServerSocket): void {
@@ -137,16 +178,75 @@ export class Hub implements ListenerSink {
     };
     answer('subscribe', SubscribeSchema, async (request, reply) => {
       if (!isTopic(request.topic)) return { kind: 'refused', message: 'There is no such topic to follow.' };
+      const { isAllowed, leadId } = await this.#commands.mayFollow(socket.data.user, request.topic);
+      if (!isAllowed) return NOT_IN;
+      if (!this.#leads.has(request.topic)) this.#leads.set(request.topic, leadId);
       await this.#rooms.subscribe(socket, request.topic, request.afterSeq, reply);
       return undefined;
     });
-    answer('review', ReviewCommandSchema, (request) => this.#commands.review(socket.data.user, request));
-    answer('undo', UndoSchema, (request) => this.#commands.undo(socket.data.user, request));
-    answer('playback', PlaybackSchema, (request) => this.#commands.playback(socket.data.user, request));
+    for (const name of Object.keys(this.#commands.answers) as PlainRequest[]) {
+      const run = this.#commands.answers[name] as (user: SocketUser, request: unknown) => Promise<unknown>;
+      answer(name, REQUEST_SCHEMAS[name], (request) => run(socket.data.user, request));
+    }
+    answer('enter', REQUEST_SCHEMAS.enter, async ({ topic }) => this.#enter(socket, topic));
+    answer('clock', REQUEST_SCHEMAS.clock, async () => ({ kind: 'ok', nowMs: this.#clock.nowMs() }));
+    on('say', (saying) => this.#say(socket, saying));
     on('unsubscribe', (topic) => {
-      if (typeof topic === 'string' && isTopic(topic)) this.#rooms.unsubscribe(socket, topic);
+      if (typeof topic !== 'string' || !isTopic(topic)) return;
+      this.#presence.leave(topic, socket.id);
+      this.#rooms.unsubscribe(socket, topic);
     });
-    socket.on('disconnect', () => this.#rooms.leave(socket));
+    socket.on('disconnect', () => this.#leave(socket));
+  }
+
+  /** Seats a socket in the room of a topic that it follows; it sits in one room at a time. */
+  #enter(socket: LiveServerSocket, topic: string): EnterReply {
+    if (!isTopic(topic) || !this.#rooms.isFollowing(socket, topic)) return NOT_IN;
+    const { seatedIn, user } = socket.data;
+    if (seatedIn !== undefined && seatedIn !== topic) this.#presence.leave(seatedIn, socket.id);
+    socket.data.seatedIn = topic;
+    const { userId, name, role } = user;
+    const state = { clipId: null, videoId: null, frame: null, cursorFrame: null, followingId: null, activity: 'active' as const };
+    return { kind: 'ok', seatId: socket.id, ...this.#presence.enter(topic, { seatId: socket.id, userId, name, role, ...state }) };
+  }
+
+  /** Passes on what a window tells its room. What is not understood, not allowed or too much is left out: it will say more. */
+  #say(socket: LiveServerSocket, saying: unknown): void {
+    const { user, seatedIn } = socket.data;
+    if (this.#isClosing || !this.#sayingLimit.take(user.userId, Date.now())) return;
+    const parsed = v.safeParse(SayingSchema, saying);
+    if (!parsed.success || parsed.output.topic !== seatedIn || !this.#presence.isSeated(seatedIn, socket.id)) return;
+    this.#passOn(socket, seatedIn, parsed.output);
+  }
+
+  #passOn(socket: LiveServerSocket, topic: Topic, saying: Saying): void {
+    const { userId, name, role } = socket.data.user;
+    switch (saying.kind) {
+      case 'here':
+        return this.#presence.update(topic, socket.id, saying.seat);
+      case 'playhead':
+        if (this.#leads.get(topic) !== userId) return;
+        return this.#presence.say(socket.id, { topic, type: 'playhead', payload: { ...saying.playhead, userId } });
+      case 'stroke':
+        if (role === 'viewer') return;
+        return this.#presence.say(socket.id, { topic, type: 'stroke', payload: { ...saying.stroke, userId, name } });
+      case 'reaction':
+        return this.#presence.say(socket.id, { topic, type: 'reaction', payload: { emoji: saying.emoji, userId, name } });
+    }
+  }
+
+  #leave(socket: LiveServerSocket): void {
+    if (socket.data.seatedIn !== undefined) this.#presence.leave(socket.data.seatedIn, socket.id);
+    this.#rooms.leave(socket);
+  }
+
+  async #onLeft(topic: Topic, userId: number): Promise<void> {
+    try {
+      await this.#commands.onLeft(topic, userId);
+    } catch (error) {
+      // What they hold lapses by itself, a little later.
+      this.#log.warn({ err: error, topic, userId }, 'a leave could not be noted');
+    }
   }
 
   /** Bounds, parses and runs one message; whatever happens, it is answered. */
@@ -208,11 +308,12 @@ export class Hub implements ListenerSink {
   /** One after another: sessions expire, and nothing announces it. */
   async #recheckAll(): Promise<void> {
     this.#rateLimit.prune(Date.now());
+    this.#sayingLimit.prune(Date.now());
     for (const socket of [...this.#io.sockets.sockets.values()]) await this.#readmit(socket);
   }
 
   #showOut(socket: LiveServerSocket): void {
-    this.#rooms.leave(socket);
+    this.#leave(socket);
     socket.emit('signed-out');
     socket.disconnect(true);
   }

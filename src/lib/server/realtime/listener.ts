@@ -1,6 +1,6 @@
 import { connect, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import { EVENTS_CHANNEL, SIGNALS_CHANNEL, eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
+import { EVENTS_CHANNEL, NODES_CHANNEL, SIGNALS_CHANNEL, eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import { isTopic, type Topic } from '#lib/live/topics.ts';
 
@@ -14,6 +14,10 @@ export interface ListenerSink {
   /** An event of a followed topic; each once, `seq` rising by exactly 1. */
   onEvent(event: LiveEvent): void;
   onSignal(signal: LiveSignal): void;
+  /** What a web node, this one too, tells the others. */
+  onNodeWords(text: string): void;
+  /** The connection was lost and is back: what nodes told meanwhile was missed. */
+  onListeningAgain(): void;
   /** A person to check again, or null for all: notifications may have been missed. */
   onAccountChanged(userId: number | null): void;
 }
@@ -121,6 +125,10 @@ export class Listener implements TopicSource {
       heard((text) => this.#sink.onSignal(JSON.parse(text) as LiveSignal)),
     );
     await connection.listen(
+      NODES_CHANNEL,
+      heard((text) => this.#sink.onNodeWords(text)),
+    );
+    await connection.listen(
       ACCOUNTS_CHANNEL,
       heard((text) => {
         const { userId } = JSON.parse(text) as { userId?: unknown };
@@ -136,6 +144,7 @@ export class Listener implements TopicSource {
           this.#log.warn('the LISTEN connection was lost and is back; filling from the outbox');
           for (const topic of this.#followed.keys()) void this.#enqueue(topic, (followed) => this.#fill(topic, followed));
           this.#sink.onAccountChanged(null);
+          this.#sink.onListeningAgain();
         }
         this.#hasListened = true;
       },

@@ -16,14 +16,21 @@ export interface SocketUser {
   readonly sessionId: string;
 }
 
+/** What the hub knows of a socket: who sits behind it, and in which room it has a seat. */
+interface SocketData {
+  user: SocketUser;
+  seatedIn?: Topic;
+}
+
 /** The hub's Socket.IO server. */
-export type LiveServer = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, { user: SocketUser }>;
+export type LiveServer = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>;
 /** One of its sockets. */
-export type LiveServerSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, { user: SocketUser }>;
+export type LiveServerSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>;
 
 /** A client further behind than this many events loads its page again instead. */
 export const MAX_CATCH_UP = 500;
-const MAX_TOPICS_PER_SOCKET = 20;
+/** A session's page follows each of its videos. */
+const MAX_TOPICS_PER_SOCKET = 120;
 const MAX_BUFFERED_BYTES = 4_000_000;
 const MAX_BUFFERED_PACKETS = 500;
 
@@ -118,6 +125,21 @@ export class Rooms {
     void socket.leave(topic);
   }
 
+  /** Whether a socket follows a topic. */
+  isFollowing(socket: LiveServerSocket, topic: Topic): boolean {
+    return this.#subscriptions.get(socket)?.has(topic) ?? false;
+  }
+
+  /** Ends a person's subscriptions to a topic that they may no longer follow, and tells them. */
+  shutOut(topic: Topic, userId: number): LiveServerSocket[] {
+    const out = [...this.#subscriptions.keys()].filter((socket) => socket.data.user.userId === userId && this.isFollowing(socket, topic));
+    for (const socket of out) {
+      this.unsubscribe(socket, topic);
+      socket.emit('shut-out', topic);
+    }
+    return out;
+  }
+
   /** Ends all subscriptions of a socket. */
   leave(socket: LiveServerSocket): void {
     for (const topic of [...(this.#subscriptions.get(socket)?.keys() ?? [])]) this.unsubscribe(socket, topic);
@@ -125,10 +147,7 @@ export class Rooms {
 
   /** Sends an event to all who follow its topic. */
   sendEvent(event: LiveEvent): void {
-    for (const id of this.#io.sockets.adapter.rooms.get(event.topic) ?? []) {
-      const socket = this.#io.sockets.sockets.get(id);
-      if (socket !== undefined && isTooSlow(socket)) this.#drop(socket);
-    }
+    this.#dropSlow(event.topic);
     this.#io.to(event.topic).emit('event', event);
     for (const subscription of [...(this.#settling.get(event.topic) ?? [])]) {
       if (subscription.buffer !== null) {
@@ -140,9 +159,21 @@ export class Rooms {
     }
   }
 
-  /** Sends a signal to all who follow its topic and can take it at once. */
-  sendSignal(signal: LiveSignal): void {
-    this.#io.to(signal.topic).volatile.emit('signal', signal);
+  /** Sends a signal to all who follow its topic; a volatile one only to those who can take it at once. */
+  sendSignal(signal: LiveSignal, isVolatile = true): void {
+    if (isVolatile) {
+      this.#io.to(signal.topic).volatile.emit('signal', signal);
+    } else {
+      this.#dropSlow(signal.topic);
+      this.#io.to(signal.topic).emit('signal', signal);
+    }
+  }
+
+  #dropSlow(topic: Topic): void {
+    for (const id of this.#io.sockets.adapter.rooms.get(topic) ?? []) {
+      const socket = this.#io.sockets.sockets.get(id);
+      if (socket !== undefined && isTooSlow(socket)) this.#drop(socket);
+    }
   }
 
   #settlingOf(topic: Topic): Set<Subscription> {

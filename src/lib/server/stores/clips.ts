@@ -1,5 +1,5 @@
 import type { ClipState, LiveClip, ReviewClip } from '#lib/core/review.ts';
-import type { FrameSpan } from '#lib/core/cuts.ts';
+import { spansOverlap, type FrameSpan } from '#lib/core/cuts.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { ClipView, ExportState } from '#lib/live/views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
@@ -12,7 +12,10 @@ function selectViews(sql: Sql) {
     select c.id, c.video_id as "videoId", c.start_frame as "startFrame", c.end_frame as "endFrame", c.state,
            c.group_id as "groupId", c.version, u.id as "deciderId", u.name as "deciderName",
            to_char(c.decided_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "decidedAt",
-           c.export_state as "exportState", c.export_error as "exportError"
+           c.export_state as "exportState", c.export_error as "exportError",
+           array(select t.tag from clip_tags t where t.clip_id = c.id order by t.tag) as tags,
+           coalesce((select json_agg(json_build_object('userId', r.user_id, 'stars', r.stars) order by r.user_id)
+                     from clip_ratings r where r.clip_id = c.id), '[]') as ratings
     from clips c left join users u on u.id = c.decided_by`;
 }
 
@@ -22,9 +25,24 @@ function toView({ deciderId, deciderName, ...row }: ClipViewRow): ClipView {
 
 /** A video's live clips in source order. */
 export async function clipsOfVideo(sql: Sql, videoId: number): Promise<ClipView[]> {
-  const rows = await sql<
-    ClipViewRow[]
-  >`${selectViews(sql)} where c.video_id = ${videoId} and c.superseded_at is null order by c.start_frame`;
+  return clipsOfVideos(sql, [videoId]);
+}
+
+/** The live clips of videos, video by video in source order. */
+export async function clipsOfVideos(sql: Sql, videoIds: readonly number[]): Promise<ClipView[]> {
+  const rows = await sql<ClipViewRow[]>`
+    ${selectViews(sql)} where c.video_id = any(${[...videoIds]}) and c.superseded_at is null order by c.video_id, c.start_frame`;
+  return rows.map(toView);
+}
+
+/** The live clips of a review session, in the order of its films. */
+export async function clipsInSession(sql: Sql, sessionId: number): Promise<ClipView[]> {
+  const rows = await sql<ClipViewRow[]>`
+    ${selectViews(sql)}
+    where c.superseded_at is null
+      and exists (select from review_session_spans p where p.session_id = ${sessionId} and p.video_id = c.video_id
+                  and c.start_frame < p.end_frame and c.end_frame > p.start_frame)
+    order by c.video_id, c.start_frame`;
   return rows.map(toView);
 }
 
@@ -107,9 +125,21 @@ export async function replaceClips(
             returning id, version`;
     const row = rows[0];
     if (row === undefined) throw new Error(`Clip ${clip.id} of video ${videoId} has no row to change.`);
+    if (clip.id === null) await inheritMarks(tx, row.id, before, clip);
     result.push({ ...clip, id: row.id, version: row.version });
   }
   return result;
+}
+
+/** A new clip takes over the tags and stars of the clips whose frames it has; of two ratings by one person the higher. */
+async function inheritMarks(tx: Transaction, clipId: number, before: readonly LiveClip[], span: FrameSpan): Promise<void> {
+  const parentIds = before.filter((clip) => spansOverlap(clip, span)).map((clip) => clip.id);
+  await tx`
+    insert into clip_tags (clip_id, tag, created_by, created_at)
+    select distinct on (tag) ${clipId}::int, tag, created_by, created_at from clip_tags where clip_id = any(${parentIds}) order by tag, created_at`;
+  await tx`
+    insert into clip_ratings (clip_id, user_id, stars)
+    select ${clipId}::int, user_id, max(stars) from clip_ratings where clip_id = any(${parentIds}) group by user_id`;
 }
 
 /** Makes the first clips of a video, one for each span. */

@@ -7,6 +7,9 @@ export const EVENTS_CHANNEL = 'heaters_events';
 /** Postgres channel of ephemeral signals. */
 export const SIGNALS_CHANNEL = 'heaters_signals';
 
+/** Postgres channel on which web nodes tell each other of seats, playheads and strokes. */
+export const NODES_CHANNEL = 'heaters_nodes';
+
 /** Adds an event to a topic, in the transaction that makes it true. Gives its number. */
 export async function publish(sql: Transaction, topic: Topic, event: LiveEventBody, actorId: number | null): Promise<number> {
   const [row] = await sql<{ seq: number }[]>`
@@ -19,10 +22,27 @@ export async function signal(sql: Sql, message: LiveSignal): Promise<void> {
   await sql`select pg_notify(${SIGNALS_CHANNEL}, ${JSON.stringify(message)})`;
 }
 
+/** Sends web nodes' words to all of them; each text may have at most 7 999 bytes (NOTIFY's limit). */
+export async function tellNodes(sql: Sql, texts: readonly string[]): Promise<void> {
+  await sql`select pg_notify(${NODES_CHANNEL}, t) from unnest(${[...texts]}::text[]) as t`;
+}
+
+/** The database's clock, in ms since 1970: the one that all nodes share. */
+export async function databaseNowMs(sql: Sql): Promise<number> {
+  const [row] = await sql<{ ms: number }[]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`;
+  return row!.ms;
+}
+
 /** The number of a topic's latest event, 0 when there is none. */
 export async function latestSeq(sql: Sql, topic: Topic): Promise<number> {
   const [row] = await sql<{ seq: number }[]>`select seq from topics where topic = ${topic}`;
   return row?.seq ?? 0;
+}
+
+/** The numbers of several topics' latest events; a topic without events is left out. */
+export async function latestSeqs(sql: Sql, topics: readonly Topic[]): Promise<Map<Topic, number>> {
+  const rows = await sql<{ topic: Topic; seq: number }[]>`select topic, seq from topics where topic = any(${[...topics]})`;
+  return new Map(rows.map((row) => [row.topic, row.seq]));
 }
 
 /** A topic's events after a number, oldest first, at most `limit`. */

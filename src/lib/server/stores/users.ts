@@ -51,6 +51,11 @@ export async function listUsers(sql: Sql): Promise<UserRow[]> {
   return await sql<UserRow[]>`select ${userColumns(sql)} from users order by lower(name), id`;
 }
 
+/** Everybody who can be mentioned. */
+export async function mentionablePeople(sql: Sql): Promise<{ id: number; name: string }[]> {
+  return await sql<{ id: number; name: string }[]>`select id, name from users where disabled_at is null order by lower(name), id`;
+}
+
 /** Adds a person; null when the e-mail is taken. */
 export async function insertUser(sql: Sql, user: Pick<UserRow, 'email' | 'name' | 'role' | 'passwordHash'>): Promise<UserRow | null> {
   const [row] = await sql<UserRow[]>`
