@@ -10,9 +10,14 @@ import { createTestDatabase } from './database.ts';
 /** The whole app on a database and a data folder of its own: web and worker as real processes. */
 export interface RunningApp {
   readonly origin: string;
+  /** The origins of all web nodes, the first one too. */
+  readonly origins: readonly string[];
   /** The URL that logs the first admin in. */
   readonly loginUrl: string;
   readonly worker: ChildProcess;
+  /** The web nodes' processes, in the order of their origins. */
+  readonly webs: readonly ChildProcess[];
+  readonly databaseUrl: string;
   stop(): Promise<void>;
 }
 
@@ -26,8 +31,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts the built app on a free port, or the one given, with the sample video on its way through the pipeline. */
-export async function startApp(givenPort?: number): Promise<RunningApp> {
+/** Starts the built app on free ports, or the first on the one given, with the sample video on its way through the pipeline. */
+export async function startApp(givenPort?: number, webCount = 1): Promise<RunningApp> {
   const port = givenPort ?? (await freePort());
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'data-'));
@@ -41,21 +46,33 @@ export async function startApp(givenPort?: number): Promise<RunningApp> {
     SECRET_KEY_BASE: 'only-for-tests-'.repeat(4),
     APP_ENV: 'test',
   };
-  const start = (name: string) => spawn(process.execPath, [`src/entries/${name}.ts`], { env, stdio: ['ignore', 'inherit', 'inherit'] });
-  const web = start('web');
+  const start = (name: string, more = {}) =>
+    spawn(process.execPath, [`src/entries/${name}.ts`], { env: { ...env, ...more }, stdio: ['ignore', 'inherit', 'inherit'] });
+  const webs = [start('web')];
+  const origins = [origin];
+  while (webs.length < webCount) {
+    const otherPort = await freePort();
+    origins.push(`http://localhost:${otherPort}`);
+    webs.push(start('web', { PORT: String(otherPort), ORIGIN: origins.at(-1) }));
+  }
   const worker = start('worker');
-  for (const deadline = Date.now() + 30_000; !(await fetch(`${origin}/health/ready`).catch(() => null))?.ok; await sleep(100)) {
-    if (Date.now() > deadline) throw new Error('The app does not get ready.');
+  for (const each of origins) {
+    for (const deadline = Date.now() + 30_000; !(await fetch(`${each}/health/ready`).catch(() => null))?.ok; await sleep(100)) {
+      if (Date.now() > deadline) throw new Error('The app does not get ready.');
+    }
   }
   const prepared = spawnSync(process.execPath, ['src/entries/prepare.ts'], { env, encoding: 'utf8' });
   const loginUrl = /http:\S+/.exec(prepared.stdout)?.[0];
   if (loginUrl === undefined) throw new Error(`No log-in link was printed: ${prepared.stdout}${prepared.stderr}`);
   return {
     origin,
+    origins,
     loginUrl,
     worker,
+    webs,
+    databaseUrl: database.url,
     async stop() {
-      for (const child of [web, worker]) {
+      for (const child of [...webs, worker]) {
         const ended = new Promise((resolve) => child.once('exit', resolve));
         child.kill('SIGTERM');
         await Promise.race([ended, sleep(10_000)]);

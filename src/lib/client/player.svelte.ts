@@ -32,6 +32,9 @@ export class FramePlayer {
   #seekMs = 60;
   #seekBeganMs = 0;
   readonly #autoplay: () => boolean;
+  readonly #touched: () => void;
+  /** A frame to rest on as soon as its clip is on the screen. */
+  #awaited: { readonly clipId: number; readonly frame: number } | null = null;
   #clipId: number | null = null;
   /** Whether the reviewer has paused this clip. */
   #wasPaused = false;
@@ -40,9 +43,10 @@ export class FramePlayer {
   /** The last target that was sought, so that one out of the file's reach is given up. */
   #sought: number | null = null;
 
-  /** `autoplay`: whether clips begin to play by themselves. */
-  constructor(autoplay: () => boolean = () => true) {
+  /** `autoplay`: whether clips begin to play by themselves; `touched`: someone at this window has taken hold of the playback. */
+  constructor(autoplay: () => boolean = () => true, touched: () => void = () => undefined) {
     this.#autoplay = autoplay;
+    this.#touched = touched;
   }
 
   /** The source frame on the screen. */
@@ -103,8 +107,10 @@ export class FramePlayer {
     this.#settlesAtMs = 0;
     video.muted = this.#isMuted;
     video.playbackRate = this.#speed;
-    if (stays) {
-      this.show(this.#frame);
+    const awaited = this.#awaited?.clipId === span.clipId ? this.#awaited : null;
+    this.#awaited = null;
+    if (stays || awaited !== null) {
+      this.#rest(awaited?.frame ?? this.#frame);
     } else {
       this.#wasPaused = false;
       this.#frame = span.startFrame;
@@ -147,6 +153,11 @@ export class FramePlayer {
 
   /** Repeats only these frames of the clip from now on, or with null all of them again. */
   setLoop(loop: FrameSpan | null): void {
+    this.#touched();
+    this.#repeat(loop);
+  }
+
+  #repeat(loop: FrameSpan | null): void {
     if (this.#span === null) return;
     const { startFrame, endFrame } = this.#span;
     const inside =
@@ -168,11 +179,11 @@ export class FramePlayer {
   }): number | null {
     const [video, span] = [this.#video, this.#span];
     if (video === null || span === null) return null;
-    if (this.#loop?.startFrame !== other.loop?.startFrame || this.#loop?.endFrame !== other.loop?.endFrame) this.setLoop(other.loop);
+    if (this.#loop?.startFrame !== other.loop?.startFrame || this.#loop?.endFrame !== other.loop?.endFrame) this.#repeat(other.loop);
     if (this.#speed !== other.speed) this.#speed = other.speed;
     if (!other.isPlaying) {
       const frame = Math.min(span.endFrame - 1, Math.max(span.startFrame, Math.floor(other.frame + 1e-6)));
-      if (!video.paused || this.#frame !== frame) this.show(frame);
+      if (!video.paused || this.#frame !== frame) this.#rest(frame);
       return 0;
     }
     this.#wasPaused = false;
@@ -203,6 +214,7 @@ export class FramePlayer {
   /** Plays or pauses. */
   toggle(): void {
     if (this.#video === null) return;
+    this.#touched();
     this.#wasPaused = !this.#video.paused;
     if (!this.#wasPaused) {
       this.#target = null;
@@ -215,14 +227,21 @@ export class FramePlayer {
   /** Pauses and goes some frames on or back, round the clip's ends. */
   step(byFrames: number): void {
     if (this.#span === null) return;
+    this.#touched();
     const { startFrame, endFrame } = this.#span;
     const length = endFrame - startFrame;
     const from = this.#target ?? this.#frame - startFrame;
     this.#seekTo((((from + byFrames) % length) + length) % length);
   }
 
-  /** Pauses on a source frame of this clip. */
-  show(frame: number): void {
+  /** Pauses on a source frame of a clip, now or once that clip is on the screen. */
+  show(clipId: number, frame: number): void {
+    this.#touched();
+    if (this.#span?.clipId === clipId) this.#rest(frame);
+    else this.#awaited = { clipId, frame };
+  }
+
+  #rest(frame: number): void {
     if (this.#span === null) return;
     const { startFrame, endFrame } = this.#span;
     this.#seekTo(Math.min(endFrame - 1, Math.max(startFrame, frame)) - startFrame);
@@ -234,6 +253,7 @@ export class FramePlayer {
   }
 
   setSpeed(speed: number): void {
+    this.#touched();
     this.#speed = speed;
     if (this.#video) this.#video.playbackRate = speed;
   }

@@ -15,6 +15,7 @@ export function videoScope(page: VideoState): ReviewScope {
     },
     clipsAround: () => page.clips,
     isOpen: (clip) => clip.state === 'pending',
+    advances: () => true,
     refusalToShow: () => null,
     applyReply: (reply) => page.applyReply(reply),
     applyVotes: () => undefined,
@@ -28,18 +29,27 @@ const CLAIM_EVERY_MS = 12_000;
 /** Someone who has not touched anything for longer keeps no clips from others. */
 const QUIET_MS = 60_000;
 
+/** What a session's scope needs to know of its page. */
+export interface SessionScopePage {
+  readonly canReview: () => boolean;
+  /** Whether this window follows the lead. */
+  readonly isFollowing: () => boolean;
+  /** When this window was last touched, in ms since 1970. */
+  readonly lastInputMs: () => number;
+}
+
 /** Reviewing in a session, by its rules. */
 export class SessionScope implements ReviewScope {
   readonly #state: SessionState;
   readonly #ownId: number;
-  readonly #lastInputMs: () => number;
+  readonly #page: SessionScopePage;
   #queue = $state<SessionQueue>('open');
   #isClaiming = $state(false);
 
-  constructor(state: SessionState, ownId: number, lastInputMs: () => number) {
+  constructor(state: SessionState, ownId: number, page: SessionScopePage) {
     this.#state = state;
     this.#ownId = ownId;
-    this.#lastInputMs = lastInputMs;
+    this.#page = page;
   }
 
   get clips(): readonly ClipView[] {
@@ -86,12 +96,20 @@ export class SessionScope implements ReviewScope {
   isOpen(clip: ClipView): boolean {
     if (clip.state !== 'pending') return false;
     if (this.#queue === 'disagreements') return this.#state.tallyOf(clip).kind === 'disagreed';
+    if (!this.#page.canReview()) return true;
     if (this.#state.votesOn(clip).some((vote) => vote.userId === this.#ownId)) return false;
     return !this.isDivided || this.holderOf(clip) === this.#ownId;
   }
 
+  /** Who follows waits for the lead; and who leads waits until those together have voted. */
+  advances(): boolean {
+    const { mode, votesNeeded } = this.#state.session;
+    return !this.#page.isFollowing() && (mode === 'divide' || votesNeeded === 1);
+  }
+
   refusalToShow(clip: ClipView): string | null {
-    if (!this.isDivided || clip.state !== 'pending' || this.#queue === 'disagreements') return null;
+    // Who watches keeps no clip from anybody.
+    if (!this.isDivided || !this.#page.canReview() || clip.state !== 'pending' || this.#queue === 'disagreements') return null;
     const holder = this.holderOf(clip);
     if (holder === this.#ownId || this.#state.votesOn(clip).some((vote) => vote.userId === this.#ownId)) return null;
     if (holder === null) return 'The work is divided: this clip goes to whoever comes to it first.';
@@ -124,7 +142,7 @@ export class SessionScope implements ReviewScope {
   keepClaiming(): () => void {
     void this.claim();
     const timer = setInterval(() => {
-      if (Date.now() - this.#lastInputMs() < QUIET_MS) void this.claim();
+      if (Date.now() - this.#page.lastInputMs() < QUIET_MS) void this.claim();
     }, CLAIM_EVERY_MS);
     return () => clearInterval(timer);
   }

@@ -35,6 +35,8 @@ export interface ReviewScope {
   clipsAround(clip: ClipView): readonly ClipView[];
   /** Whether a clip waits for a decision of this person. */
   isOpen(clip: ClipView): boolean;
+  /** Whether a decision leads to the next clip at once; else this window waits for the others, or for the lead. */
+  advances(): boolean;
   /** Why a clip may not be shown here and now; null when it may. */
   refusalToShow(clip: ClipView): string | null;
   applyReply(reply: ClipsDelta): void;
@@ -79,6 +81,8 @@ export class Review {
   get current(): ClipView | null {
     const { clips } = this.#scope;
     const chosen = this.#currentId === null ? undefined : clips.find((clip) => clip.id === this.#currentId);
+    // One that has passed into other hands is left to them.
+    if (chosen !== undefined && this.#scope.refusalToShow(chosen) !== null) return this.#nextOpen(-1) ?? null;
     if (chosen !== undefined) {
       this.#last = { videoId: chosen.videoId, frame: chosen.startFrame };
       return chosen;
@@ -86,7 +90,7 @@ export class Review {
     if (this.#currentId !== null) {
       const { videoId, frame } = this.#last;
       const there = clips.find((clip) => clip.videoId === videoId && clip.startFrame <= frame && frame < clip.endFrame);
-      if (there !== undefined) return there;
+      if (there !== undefined && this.#scope.refusalToShow(there) === null) return there;
     }
     return this.#nextOpen(-1) ?? null;
   }
@@ -206,11 +210,11 @@ export class Review {
     extra: { atFrame?: number; byFrames?: number; settle?: boolean },
   ): Promise<void> {
     const isDecision = kind === 'approve' || kind === 'skip' || kind === 'archive' || kind === 'group';
-    if (isDecision) {
-      const next = this.current?.id === clip.id ? this.#nextOpen(this.index) : this.current;
-      this.#deciding.add(clip.id);
-      this.select(next);
-    }
+    const advances = isDecision && this.#scope.advances();
+    // Decided, it is not open any more: who stays with it says so.
+    if (isDecision && !advances && this.#currentId === null) this.select(clip);
+    if (isDecision) this.#deciding.add(clip.id);
+    if (advances && this.current?.id === clip.id) this.select(this.#nextOpen(this.index));
     const advancedTo = this.#currentId;
     const { undoScope } = this.#scope;
     const session = undoScope.kind === 'session' ? { sessionId: undoScope.sessionId } : {};
@@ -222,7 +226,7 @@ export class Review {
     const isStillThere = this.#currentId === advancedTo;
     if (reply.kind === 'ok') {
       if (isStillThere && (kind === 'merge' || kind === 'split')) this.select(reply.clips.at(kind === 'split' ? 1 : 0));
-    } else if (reply.kind === 'refused' && isDecision && isStillThere) {
+    } else if (reply.kind === 'refused' && advances && isStillThere) {
       this.select(clip);
     }
     if (isDecision) this.#scope.onDecided?.();

@@ -23,7 +23,23 @@ export type ReviewAction =
   | 'mute'
   | 'slower'
   | 'faster'
+  | 'loop-in'
+  | 'loop-out'
+  | 'loop-off'
+  | 'comment'
+  | 'draw'
+  | 'tag'
+  | 'rate-1'
+  | 'rate-2'
+  | 'rate-3'
+  | 'rate-4'
+  | 'rate-5'
+  | 'rate-0'
+  | 'take-lead'
+  | 'free-look'
   | 'help';
+
+const RATINGS = [1, 2, 3, 4, 5, 0] as const;
 
 /** Keys in tinykeys' notation, what they do, and the words for the map. */
 export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly action: ReviewAction; readonly label: string }[] = [
@@ -50,6 +66,19 @@ export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly ac
   { keys: ['-'], action: 'slower', label: 'Slower' },
   { keys: ['+', 'Shift++', '='], action: 'faster', label: 'Faster' },
   { keys: ['v'], action: 'mute', label: 'Sound on or off' },
+  { keys: ['i'], action: 'loop-in', label: 'Loop from this frame' },
+  { keys: ['o'], action: 'loop-out', label: 'Loop up to this frame' },
+  { keys: ['p'], action: 'loop-off', label: 'Loop the whole clip again' },
+  { keys: ['n'], action: 'comment', label: 'Comment on this frame' },
+  { keys: ['d'], action: 'draw', label: 'Draw on this frame, or stop drawing' },
+  { keys: ['b'], action: 'tag', label: 'Tag the clip' },
+  ...RATINGS.map((stars) => ({
+    keys: [String(stars)],
+    action: `rate-${stars}` as const,
+    label: stars === 0 ? 'Take your stars back' : `Give ${stars} ${stars === 1 ? 'star' : 'stars'}`,
+  })),
+  { keys: ['t'], action: 'take-lead', label: 'In a session: take the lead' },
+  { keys: ['f'], action: 'free-look', label: 'In a session: look around freely, or go back to the lead' },
   { keys: ['Shift+?'], action: 'help', label: 'Show this map' },
 ];
 

@@ -273,7 +273,7 @@ export function liveSocket(): LiveSocket {
         transports: ['websocket'],
         reconnectionAttempts: Infinity,
         reconnectionDelay: 500,
-        reconnectionDelayMax: 5_000,
+        reconnectionDelayMax: 3_000,
       }),
     () => location.assign('/login'),
   );

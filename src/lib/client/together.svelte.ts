@@ -39,9 +39,15 @@ export class Together {
     return this.#page.isShared() && this.#page.leadId() === this.#page.ownId;
   }
 
-  /** Whether this window follows the lead. */
+  /** Whether this window follows the lead, who must be here for that. */
   get isFollowing(): boolean {
-    return this.#page.isShared() && !this.isLead && !this.#isFree;
+    return this.#page.isShared() && !this.isLead && !this.#isFree && this.isLeadHere;
+  }
+
+  /** Whether the lead has a window open. */
+  get isLeadHere(): boolean {
+    const leadId = this.#page.leadId();
+    return leadId !== null && this.#page.room.isHere(leadId);
   }
 
   /** Whether this window looks around freely while there is a lead to go back to. */
@@ -115,9 +121,7 @@ export class Together {
       return;
     }
     if (player.clipId !== playhead.clipId || rate === null) return;
-    // A lead whose window is gone plays nothing: without news their playback stands still.
-    const isPlaying = playhead.isPlaying && room.isHere(playhead.userId);
     const frame = playheadFrame(playhead, this.#clock.nowMs(), rate);
-    this.#driftMs = player.keepUpWith({ frame, isPlaying, speed: playhead.speed, loop: playhead.loop });
+    this.#driftMs = player.keepUpWith({ frame, isPlaying: playhead.isPlaying, speed: playhead.speed, loop: playhead.loop });
   }
 }

@@ -7,7 +7,8 @@ import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
 /**
  * Durable events. They carry the new state of what changed, so that applying one twice is
  * harmless. `library` carries `video-*`; `video:<id>` carries `video-*`, `clips-changed` and the
- * talk about it; `session:<id>` what is true of a review session; `user:<id>` their mentions.
+ * talk about it; `session:<id>` what is true of a review session; `user:<id>` their mentions
+ * and sessions.
  */
 export type LiveEventBody =
   | { readonly type: 'video-changed'; readonly payload: { readonly video: VideoView } }
@@ -35,7 +36,12 @@ export type LiveEventBody =
   | { readonly type: 'claims-changed'; readonly payload: { readonly claims: readonly ClaimView[] } }
   /** All votes on one clip. */
   | { readonly type: 'votes-changed'; readonly payload: { readonly clipId: number; readonly votes: readonly VoteView[] } }
-  | { readonly type: 'mentioned'; readonly payload: { readonly mention: MentionView } };
+  | { readonly type: 'mentioned'; readonly payload: { readonly mention: MentionView } }
+  /** The person's list of sessions has changed. `isNew`: someone has added them. */
+  | {
+      readonly type: 'session-listed';
+      readonly payload: { readonly sessionId: number; readonly title: string; readonly isNew: boolean; readonly actorName: string | null };
+    };
 
 /** A durable event with its place in its topic: `seq` rises by exactly 1. */
 export type LiveEvent = LiveEventBody & {

@@ -66,7 +66,7 @@ export interface SessionListItem {
   readonly createdAt: string;
   readonly isEnded: boolean;
   readonly videoTitles: readonly string[];
-  readonly memberNames: readonly string[];
+  readonly members: readonly { readonly id: number; readonly name: string }[];
   readonly clipCount: number;
   readonly pendingCount: number;
 }

@@ -18,6 +18,11 @@ export function requireUser(event: RequestEvent): SessionUser {
   redirect(303, next === '/' ? '/login' : `/login?next=${encodeURIComponent(next)}`);
 }
 
+/** A logged-in person as the features know them. */
+export function actorOf(user: SessionUser): { readonly userId: number; readonly name: string; readonly role: Role } {
+  return { userId: user.id, name: user.name, role: user.role };
+}
+
 /** The person who is logged in and has at least this role; like `requireUser`, and 403 for too small a role. */
 export function requireRole(event: RequestEvent, role: Role): SessionUser {
   const user = requireUser(event);

@@ -33,6 +33,11 @@ export async function inviteToSession(
   return { kind: 'ok', path: `/join/${token}` };
 }
 
+/** A session's links that still let people in; the caller has asked for the right to see them. */
+export function listInvites(sql: Sql, sessionId: number): Promise<InviteView[]> {
+  return sessions.openInvites(sql, sessionId);
+}
+
 /** Takes a link back; who came in by it stays. */
 export async function revokeInvite(sql: Sql, actor: Actor, sessionId: number, tokenHash: string): Promise<DoneReply> {
   const allowed = await requireInSession(sql, actor, sessionId, 'host');
@@ -89,8 +94,10 @@ export async function addMember(
     const allowed = await requireInSession(tx, actor, sessionId, 'host');
     if (allowed.kind === 'refused') return allowed;
     if ((await sessions.memberRole(tx, sessionId, userId)) === 'host') return { kind: 'ok' };
+    const isNew = (await sessions.memberRole(tx, sessionId, userId)) === null;
     await sessions.upsertMember(tx, sessionId, userId, role, true);
     await publishMember(tx, actor, sessionId, userId);
+    if (isNew) await sessions.publishListed(tx, allowed.session, [userId], true, actor);
     return { kind: 'ok' };
   }) as Promise<DoneReply>;
 }

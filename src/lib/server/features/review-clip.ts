@@ -7,7 +7,7 @@ import { refusalToDecide, requireInSession, type Actor } from '#lib/server/featu
 import { clipsById, clipWithPrevious, publishClips, replaceClips } from '#lib/server/stores/clips.ts';
 import { cutFramesInside, replaceCuts } from '#lib/server/stores/cuts.ts';
 import { decisionOfCommand, insertDecision, type Decision } from '#lib/server/stores/decisions.ts';
-import { releaseClaim } from '#lib/server/stores/claims.ts';
+import { CLAIM_SECONDS, claimMade, claimsOf, releaseClaim } from '#lib/server/stores/claims.ts';
 import { publishToSession } from '#lib/server/stores/review-sessions.ts';
 import { lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
 import { castVote, votesOnClip } from '#lib/server/stores/votes.ts';
@@ -156,6 +156,10 @@ export async function commitChange(
     if (clip.state === 'approved') await enqueueStage(tx, 'export', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
   }
   const keptIds = after.map((clip) => clip.id);
+  if (change.sessionId !== null && (await claimMade(tx, change.sessionId, actor.userId, keptIds, CLAIM_SECONDS))) {
+    const claims = await claimsOf(tx, change.sessionId);
+    await publishToSession(tx, change.sessionId, { type: 'claims-changed', payload: { claims } }, actor.userId);
+  }
   const removedClipIds = before.map((clip) => clip.id).filter((id) => !keptIds.includes(id));
   await publishClips(tx, videoId, { cause: change.kind, removedClipIds, clipIds: keptIds }, actor);
   await publishVideo(tx, videoId, actor.userId);

@@ -1,7 +1,7 @@
 import { joinSpans } from '#lib/core/cuts.ts';
 import { tally } from '#lib/core/consensus.ts';
 import type { ClaimReply, DoneReply, Refused, SessionCommand } from '#lib/live/commands.ts';
-import type { SessionListItem, SessionMode, SessionSpan, SessionSummary } from '#lib/live/session-views.ts';
+import type { SessionListItem, SessionMode, SessionSpan, SessionSummary, SessionView } from '#lib/live/session-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { includes, requireInSession, rightIn, type Actor } from '#lib/server/features/rights.ts';
 import * as claims from '#lib/server/stores/claims.ts';
@@ -20,8 +20,6 @@ export type SessionSource =
 export const MAX_SESSION_CLIPS = 5_000;
 const MAX_TITLE = 200;
 
-/** Someone who is quiet for longer loses what they hold. */
-const CLAIM_SECONDS = 45;
 /** The clip on the screen, and the one after it, so that it is there at once. */
 const CLIPS_HELD = 2;
 /** Someone whose last window is closed has this long to come back. */
@@ -96,11 +94,18 @@ export async function commandSession(sql: Database, actor: Actor, command: Sessi
       case 'end':
       case 'resume':
         await sessions.setSessionOpen(tx, sessionId, command.kind === 'resume');
+        await sessions.publishListed(
+          tx,
+          before,
+          (await sessions.sessionMembers(tx, sessionId)).map((member) => member.userId),
+          false,
+          actor,
+        );
         break;
       case 'set-role':
         return setRole(tx, actor, sessionId, command.userId, command.role);
       case 'remove':
-        return remove(tx, actor, sessionId, command.userId);
+        return remove(tx, actor, before, command.userId);
     }
     await sessions.publishSession(tx, sessionId, command.kind, actor);
     return { kind: 'ok' };
@@ -115,10 +120,10 @@ export async function claimClips(sql: Database, actor: Actor, sessionId: number)
     if (allowed.kind === 'refused') return allowed;
     if (session?.resumedAt == null) return { kind: 'refused', message: 'This session has ended. Its host can resume it.' };
     const dropped = await claims.dropDeadClaims(tx, sessionId);
-    await claims.renewClaims(tx, sessionId, actor.userId, CLAIM_SECONDS);
+    await claims.renewClaims(tx, sessionId, actor.userId, claims.CLAIM_SECONDS);
     const held = await claims.heldClipIds(tx, sessionId, actor.userId);
     const added =
-      held.length < CLIPS_HELD ? await claims.claimNext(tx, sessionId, actor.userId, CLIPS_HELD - held.length, CLAIM_SECONDS) : 0;
+      held.length < CLIPS_HELD ? await claims.claimNext(tx, sessionId, actor.userId, CLIPS_HELD - held.length, claims.CLAIM_SECONDS) : 0;
     const all = await claims.claimsOf(tx, sessionId);
     if (dropped + added > 0)
       await sessions.publishToSession(tx, sessionId, { type: 'claims-changed', payload: { claims: all } }, actor.userId);
@@ -183,10 +188,12 @@ async function setRole(tx: Transaction, actor: Actor, sessionId: number, userId:
   return { kind: 'ok' };
 }
 
-async function remove(tx: Transaction, actor: Actor, sessionId: number, userId: number): Promise<DoneReply> {
+async function remove(tx: Transaction, actor: Actor, session: SessionView, userId: number): Promise<DoneReply> {
+  const sessionId = session.id;
   if ((await sessions.memberRole(tx, sessionId, userId)) === 'host') return { kind: 'refused', message: 'The host can’t be removed.' };
   if (!(await sessions.removeMember(tx, sessionId, userId))) return { kind: 'ok' };
   await sessions.publishToSession(tx, sessionId, { type: 'member-removed', payload: { userId, actorName: actor.name } }, actor.userId);
+  await sessions.publishListed(tx, session, [userId], false, actor);
   return { kind: 'ok' };
 }
 

@@ -4,7 +4,7 @@ import { userTopic, videoTopic } from '#lib/live/topics.ts';
 import type { HistoryEntry } from '#lib/live/talk-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { refusalToDecide, type Actor } from '#lib/server/features/rights.ts';
-import { setStars, setTag } from '#lib/server/stores/clip-marks.ts';
+import { setStars, setTag, tagsInUse } from '#lib/server/stores/clip-marks.ts';
 import { clipsById, publishClips } from '#lib/server/stores/clips.ts';
 import { historyOf } from '#lib/server/stores/decisions.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
@@ -145,4 +145,10 @@ export async function clipHistory(sql: Sql, clipId: number): Promise<readonly Hi
 /** The comments that mention someone, newest first. */
 export async function mentions(sql: Sql, userId: number): Promise<Awaited<ReturnType<typeof talk.mentionsOf>>> {
   return (await findUser(sql, userId)) === null ? [] : talk.mentionsOf(sql, userId);
+}
+
+/** Who can be mentioned, and the tags in use: what a review page proposes. */
+export async function talkers(sql: Sql): Promise<{ people: { id: number; name: string }[]; knownTags: string[] }> {
+  const [people, knownTags] = await Promise.all([mentionablePeople(sql), tagsInUse(sql)]);
+  return { people, knownTags };
 }

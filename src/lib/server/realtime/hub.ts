@@ -74,8 +74,8 @@ export class Hub implements ListenerSink {
       transports: ['websocket'],
       serveClient: false,
       maxHttpBufferSize: MAX_MESSAGE_BYTES,
-      pingInterval: 10_000,
-      pingTimeout: 10_000,
+      pingInterval: 5_000,
+      pingTimeout: 5_000,
       connectTimeout: 10_000,
       allowRequest: (request, callback) => {
         callback(null, !this.#isClosing && isAllowedOrigin(request, options.origin));

@@ -1,6 +1,9 @@
 import type { ClaimView } from '#lib/live/session-views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 
+/** Someone who is quiet for longer loses what they hold. */
+export const CLAIM_SECONDS = 45;
+
 /** The claims of a session that are in force. */
 export async function claimsOf(sql: Sql, sessionId: number): Promise<ClaimView[]> {
   return [
@@ -41,7 +44,8 @@ export async function claimNext(tx: Transaction, sessionId: number, userId: numb
       and not exists (select from clip_claims k where k.session_id = ${sessionId} and k.clip_id = c.id)
       and not exists (select from clip_votes o where o.session_id = ${sessionId} and o.clip_id = c.id
                       and o.user_id = ${userId} and o.version = c.version and o.withdrawn_by is null)
-    order by c.video_id, c.start_frame limit ${limit}`;
+    order by c.video_id, c.start_frame limit ${limit}
+    on conflict do nothing`;
   return claimed.count;
 }
 
@@ -51,6 +55,24 @@ export async function heldClipIds(sql: Sql, sessionId: number, userId: number): 
     select c.id from clip_claims k join clips c on c.id = k.clip_id
     where k.session_id = ${sessionId} and k.user_id = ${userId} and k.expires_at > now() order by c.video_id, c.start_frame`;
   return rows.map((row) => row.id);
+}
+
+/** Lets a person hold clips that they have just made or reopened, where the work is divided; gives whether anything changed. */
+export async function claimMade(
+  tx: Transaction,
+  sessionId: number,
+  userId: number,
+  clipIds: readonly number[],
+  ttlSeconds: number,
+): Promise<boolean> {
+  const claimed = await tx`
+    insert into clip_claims (session_id, clip_id, user_id, expires_at)
+    select s.id, c.id, ${userId}, now() + make_interval(secs => ${ttlSeconds})
+    from review_sessions s, clips c
+    where s.id = ${sessionId} and s.mode = 'divide' and c.id = any(${[...clipIds]}) and c.state = 'pending' and c.superseded_at is null
+    order by c.id
+    on conflict do nothing`;
+  return claimed.count > 0;
 }
 
 /** Lets what a person holds lapse soon, unless they come back and renew it. */

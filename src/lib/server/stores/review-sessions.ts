@@ -9,7 +9,7 @@ import type {
   SessionSpan,
   SessionView,
 } from '#lib/live/session-views.ts';
-import { sessionTopic } from '#lib/live/topics.ts';
+import { sessionTopic, userTopic } from '#lib/live/topics.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 
@@ -99,6 +99,21 @@ export async function publishSession(
 /** Adds an event to a session's topic. */
 export async function publishToSession(tx: Transaction, sessionId: number, event: LiveEventBody, actorId: number | null): Promise<void> {
   await publish(tx, sessionTopic(sessionId), event, actorId);
+}
+
+/** Tells people that their lists of sessions have changed. */
+export async function publishListed(
+  tx: Transaction,
+  session: SessionView,
+  userIds: readonly number[],
+  isNew: boolean,
+  actor: { readonly userId: number; readonly name: string },
+): Promise<void> {
+  const payload = { sessionId: session.id, title: session.title, isNew, actorName: actor.name };
+  // In one order, since each topic is locked until the transaction ends.
+  for (const userId of [...userIds].sort((one, other) => one - other)) {
+    await publish(tx, userTopic(userId), { type: 'session-listed', payload }, actor.userId);
+  }
 }
 
 /** What someone is in a session; null for one who never joined or was removed. */
@@ -192,8 +207,9 @@ export async function listSessions(sql: Sql, userId: number | null): Promise<Ses
       select s.id, s.title, s.mode, h.name as "hostName", ${isoTime(sql, 's.created_at')} as "createdAt", s.resumed_at is null as "isEnded",
              coalesce((select array_agg(v.title order by v.id) from videos v
                        where v.id in (select video_id from review_session_spans where session_id = s.id)), '{}') as "videoTitles",
-             coalesce((select array_agg(u.name order by m.joined_at) from review_session_members m join users u on u.id = m.user_id
-                       where m.session_id = s.id and m.removed_at is null), '{}') as "memberNames",
+             coalesce((select json_agg(json_build_object('id', u.id, 'name', u.name) order by m.joined_at)
+                       from review_session_members m join users u on u.id = m.user_id
+                       where m.session_id = s.id and m.removed_at is null), '[]') as members,
              n.total::int as "clipCount", n.pending::int as "pendingCount"
       from review_sessions s
       left join users h on h.id = s.created_by
