@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
 import { startApp, type RunningApp } from '../support/app.ts';
 import { invite, logInAdmin, type BrowserPerson } from '../support/people.ts';
@@ -320,3 +321,17 @@ test('at its end the session is summed up; it can be resumed, and every screen e
   const truth = await drawn(reloaded);
   for (const { page } of [ada, rita, vic]) expect(await drawn(page)).toEqual(truth);
 });
+
+for (const theme of ['light', 'dark']) {
+  test(`axe finds nothing serious on the pages of sessions, ${theme}`, async () => {
+    await ada.context.addCookies([{ name: 'theme', value: theme, url: app.origin }]);
+    for (const url of [`${app.origin}/sessions`, sessionUrl, `${sessionUrl}/summary`, `${app.origin}/mentions`]) {
+      await ada.page.goto(url);
+      await expect(ada.page.getByTestId('connection')).toContainText('Live');
+      if (url === sessionUrl) await ada.page.getByRole('tab', { name: /People/ }).click();
+      const { violations } = await new AxeBuilder({ page: ada.page }).analyze();
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => `${url} ${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`)).toEqual([]);
+    }
+  });
+}
