@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { spansBetweenCuts } from '#lib/core/cuts.ts';
+import { joinSpans, spansBetweenCuts, spansOverlap } from '#lib/core/cuts.ts';
 
 describe('spans between cuts', () => {
   it('are the whole video when there is no cut', () => {
@@ -24,5 +24,48 @@ describe('spans between cuts', () => {
     expect(() => spansBetweenCuts([0], 10)).toThrow(RangeError);
     expect(() => spansBetweenCuts([5, 5], 10)).toThrow(RangeError);
     expect(() => spansBetweenCuts([2.5], 10)).toThrow(RangeError);
+  });
+});
+
+describe('spans', () => {
+  const span = fc
+    .record({ startFrame: fc.nat(60), length: fc.integer({ min: 1, max: 15 }) })
+    .map(({ startFrame, length }) => ({ startFrame, endFrame: startFrame + length }));
+  const framesOf = ({ startFrame, endFrame }: { startFrame: number; endFrame: number }) =>
+    Array.from({ length: endFrame - startFrame }, (_, index) => startFrame + index);
+
+  it('become one where they touch or overlap', () => {
+    const joined = joinSpans([
+      { startFrame: 30, endFrame: 40 },
+      { startFrame: 0, endFrame: 10 },
+      { startFrame: 10, endFrame: 20 },
+      { startFrame: 15, endFrame: 18 },
+    ]);
+    expect(joined).toEqual([
+      { startFrame: 0, endFrame: 20 },
+      { startFrame: 30, endFrame: 40 },
+    ]);
+    expect(joinSpans([])).toEqual([]);
+  });
+
+  it('joined have the same frames, in rising order and apart from each other', () => {
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 8 }), (spans) => {
+        const joined = joinSpans(spans);
+        expect(joined.flatMap(framesOf)).toEqual([...new Set(spans.flatMap(framesOf))].toSorted((a, b) => a - b));
+        joined.slice(1).forEach((next, index) => expect(next.startFrame).toBeGreaterThan(joined[index]!.endFrame));
+      }),
+    );
+  });
+
+  it('overlap when they share a frame, not when they touch', () => {
+    expect(spansOverlap({ startFrame: 0, endFrame: 10 }, { startFrame: 10, endFrame: 20 })).toBe(false);
+    fc.assert(
+      fc.property(span, span, (one, other) => {
+        const isShared = framesOf(one).some((frame) => framesOf(other).includes(frame));
+        expect(spansOverlap(one, other)).toBe(isShared);
+        expect(spansOverlap(other, one)).toBe(isShared);
+      }),
+    );
   });
 });
