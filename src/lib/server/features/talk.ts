@@ -88,7 +88,8 @@ async function publishComment(tx: Transaction, actor: Actor, id: string): Promis
 }
 
 async function tellMentioned(tx: Transaction, actor: Actor, commentId: string, userIds: readonly number[]): Promise<void> {
-  for (const userId of userIds.filter((id) => id !== actor.userId)) {
+  // In the order of ids: two comments that mention the same people must not wait for each other's topics.
+  for (const userId of userIds.filter((id) => id !== actor.userId).sort((one, other) => one - other)) {
     const [mention] = await talk.mentionsOf(tx, userId, commentId);
     if (mention !== undefined) await publish(tx, userTopic(userId), { type: 'mentioned', payload: { mention } }, actor.userId);
   }
