@@ -5,6 +5,7 @@ import type { Database, Sql } from '#lib/server/db.ts';
 import { publishMember } from '#lib/server/features/run-session.ts';
 import { requireInSession, type Actor } from '#lib/server/features/rights.ts';
 import * as sessions from '#lib/server/stores/review-sessions.ts';
+import { findUser } from '#lib/server/stores/users.ts';
 
 /** How long a link may be good for. */
 export const INVITE_HOURS = [1, 24, 168, 720] as const;
@@ -94,6 +95,7 @@ export async function addMember(
     const allowed = await requireInSession(tx, actor, sessionId, 'host');
     if (allowed.kind === 'refused') return allowed;
     if ((await sessions.memberRole(tx, sessionId, userId)) === 'host') return { kind: 'ok' };
+    if ((await findUser(tx, userId)) === null) return { kind: 'refused', message: 'There is no such account any more.' };
     const isNew = (await sessions.memberRole(tx, sessionId, userId)) === null;
     await sessions.upsertMember(tx, sessionId, userId, role, true);
     await publishMember(tx, actor, sessionId, userId);

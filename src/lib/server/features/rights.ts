@@ -48,6 +48,19 @@ export async function requireInSession(
   return { kind: 'ok', session, right };
 }
 
+/** The session, if it is under way and someone may decide in it; else why not. */
+export async function requireUnderWay(
+  sql: Sql,
+  actor: Actor,
+  sessionId: number,
+): Promise<{ readonly kind: 'ok'; readonly session: SessionView; readonly right: Right } | Refused> {
+  const allowed = await requireInSession(sql, actor, sessionId, 'decide');
+  if (allowed.kind === 'ok' && allowed.session.resumedAt === null) {
+    return { kind: 'refused', message: 'This session has ended. Its host can resume it.' };
+  }
+  return allowed;
+}
+
 /** Whether someone may decide and talk: by their account, and where a session is named also in it. Null means yes. */
 export async function refusalToDecide(sql: Sql, actor: Actor, sessionId: number | undefined): Promise<Refused | null> {
   if (sessionId === undefined) return actor.role === 'viewer' ? { kind: 'refused', message: REFUSALS.decide } : null;

@@ -3,11 +3,12 @@ import { tally } from '#lib/core/consensus.ts';
 import type { ClaimReply, DoneReply, Refused, SessionCommand } from '#lib/live/commands.ts';
 import type { SessionListItem, SessionMode, SessionSpan, SessionSummary, SessionView } from '#lib/live/session-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
-import { includes, requireInSession, rightIn, type Actor } from '#lib/server/features/rights.ts';
+import { includes, requireInSession, requireUnderWay, rightIn, type Actor } from '#lib/server/features/rights.ts';
 import * as claims from '#lib/server/stores/claims.ts';
 import { clipsInSession } from '#lib/server/stores/clips.ts';
 import { decisionTimes, sessionWork } from '#lib/server/stores/decisions.ts';
 import * as sessions from '#lib/server/stores/review-sessions.ts';
+import { findUser } from '#lib/server/stores/users.ts';
 import { votesOf } from '#lib/server/stores/votes.ts';
 
 /** What a session can be made over. */
@@ -78,8 +79,10 @@ export async function commandSession(sql: Database, actor: Actor, command: Sessi
       case 'take-lead':
         return setLead(tx, actor, sessionId, before.leadId, actor.userId);
       case 'hand-lead': {
-        const right = rightIn('reviewer', await sessions.memberRole(tx, sessionId, command.userId));
-        if (!includes(right, 'decide')) return { kind: 'refused', message: 'Only a reviewer of this session can lead it.' };
+        const member = await sessions.memberRole(tx, sessionId, command.userId);
+        const next = await findUser(tx, command.userId);
+        if (member === null || next === null || !includes(rightIn(next.role, member), 'decide'))
+          return { kind: 'refused', message: 'Only a reviewer of this session can lead it.' };
         if (before.leadId !== actor.userId && allowed.right !== 'host') {
           return { kind: 'refused', message: 'Only who leads can hand the lead to someone else. You can take it yourself.' };
         }
@@ -103,7 +106,7 @@ export async function commandSession(sql: Database, actor: Actor, command: Sessi
         );
         break;
       case 'set-role':
-        return setRole(tx, actor, sessionId, command.userId, command.role);
+        return setRole(tx, actor, before, command.userId, command.role);
       case 'remove':
         return remove(tx, actor, before, command.userId);
     }
@@ -115,10 +118,9 @@ export async function commandSession(sql: Database, actor: Actor, command: Sessi
 /** Gives someone the next clips that nobody else holds, and renews those that they hold. */
 export async function claimClips(sql: Database, actor: Actor, sessionId: number): Promise<ClaimReply> {
   return sql.begin(async (tx): Promise<ClaimReply> => {
-    const session = await sessions.lockSession(tx, sessionId);
-    const allowed = await requireInSession(tx, actor, sessionId, 'decide');
+    await sessions.lockSession(tx, sessionId);
+    const allowed = await requireUnderWay(tx, actor, sessionId);
     if (allowed.kind === 'refused') return allowed;
-    if (session?.resumedAt == null) return { kind: 'refused', message: 'This session has ended. Its host can resume it.' };
     const dropped = await claims.dropDeadClaims(tx, sessionId);
     await claims.renewClaims(tx, sessionId, actor.userId, claims.CLAIM_SECONDS);
     const held = await claims.heldClipIds(tx, sessionId, actor.userId);
@@ -179,12 +181,20 @@ async function setLead(tx: Transaction, actor: Actor, sessionId: number, before:
   return { kind: 'ok' };
 }
 
-async function setRole(tx: Transaction, actor: Actor, sessionId: number, userId: number, role: 'reviewer' | 'viewer'): Promise<DoneReply> {
+async function setRole(
+  tx: Transaction,
+  actor: Actor,
+  { id: sessionId, leadId }: SessionView,
+  userId: number,
+  role: 'reviewer' | 'viewer',
+): Promise<DoneReply> {
   const before = await sessions.memberRole(tx, sessionId, userId);
   if (before === null) return { kind: 'refused', message: 'This person is not in the session.' };
   if (before === 'host') return { kind: 'refused', message: 'The host stays the host.' };
   await sessions.upsertMember(tx, sessionId, userId, role, false);
   await publishMember(tx, actor, sessionId, userId);
+  // A viewer can't lead: whoever made them one does.
+  if (role === 'viewer' && leadId === userId) return setLead(tx, actor, sessionId, leadId, actor.userId);
   return { kind: 'ok' };
 }
 
@@ -194,7 +204,7 @@ async function remove(tx: Transaction, actor: Actor, session: SessionView, userI
   if (!(await sessions.removeMember(tx, sessionId, userId))) return { kind: 'ok' };
   await sessions.publishToSession(tx, sessionId, { type: 'member-removed', payload: { userId, actorName: actor.name } }, actor.userId);
   await sessions.publishListed(tx, session, [userId], false, actor);
-  return { kind: 'ok' };
+  return session.leadId === userId ? setLead(tx, actor, sessionId, userId, actor.userId) : { kind: 'ok' };
 }
 
 /** Tells a session about a new member, or a member's new role. */
