@@ -1,14 +1,16 @@
 import { tally } from '#lib/core/consensus.ts';
+import { spansOverlap } from '#lib/core/cuts.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
 import type { Refused, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
+import type { SessionSpan } from '#lib/live/session-views.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
-import { refusalToDecide, requireInSession, type Actor } from '#lib/server/features/rights.ts';
+import { refusalToDecide, requireUnderWay, type Actor } from '#lib/server/features/rights.ts';
 import { clipsById, clipWithPrevious, publishClips, replaceClips } from '#lib/server/stores/clips.ts';
 import { cutFramesInside, replaceCuts } from '#lib/server/stores/cuts.ts';
 import { decisionOfCommand, insertDecision, type Decision } from '#lib/server/stores/decisions.ts';
 import { CLAIM_SECONDS, claimMade, claimsOf, releaseClaim } from '#lib/server/stores/claims.ts';
-import { publishToSession } from '#lib/server/stores/review-sessions.ts';
+import { lockSession, publishToSession } from '#lib/server/stores/review-sessions.ts';
 import { lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
 import { castVote, votesOnClip } from '#lib/server/stores/votes.ts';
 
@@ -32,6 +34,9 @@ const DONE: Record<ReviewCommandKind, string> = {
  */
 export async function reviewClip(sql: Database, actor: Actor, request: ReviewRequest): Promise<ReviewReply> {
   return sql.begin(async (tx): Promise<ReviewReply> => {
+    // Also when the rules have changed since: what was done was done.
+    const earlier = await decisionOfCommand(tx, request.commandId);
+    if (earlier !== null) return replyTo(tx, earlier, DONE[request.kind]);
     const rules = await rulesFor(tx, actor, request);
     if (rules.kind === 'refused') return rules;
     const found = await clipWithPrevious(tx, request.clipId);
@@ -43,6 +48,9 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
     const current = await clipWithPrevious(tx, request.clipId);
     if (current === null) {
       return { kind: 'conflict', current: null, message: 'This clip was split, merged or removed by someone else in the meantime.' };
+    }
+    if (rules.spans?.some((span) => span.videoId === current.videoId && spansOverlap(span, current.clip)) === false) {
+      return { kind: 'refused', message: 'This clip is not part of the session.' };
     }
     const outcome = decide(request, current.clip, current.previous);
     if (outcome.kind === 'refused') return { kind: 'refused', message: outcome.reason };
@@ -74,19 +82,18 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
   }) as Promise<ReviewReply>;
 }
 
-/** Whether the actor may decide here and now, and how many votes it takes. */
+/** Whether the actor may decide here and now, how many votes it takes, and on which frames; null for any. */
 async function rulesFor(
   tx: Transaction,
   actor: Actor,
   request: ReviewRequest,
-): Promise<{ readonly kind: 'ok'; readonly votesNeeded: number } | Refused> {
-  if (request.sessionId === undefined) return (await refusalToDecide(tx, actor, undefined)) ?? { kind: 'ok', votesNeeded: 1 };
-  const allowed = await requireInSession(tx, actor, request.sessionId, 'decide');
+): Promise<{ readonly kind: 'ok'; readonly votesNeeded: number; readonly spans: readonly SessionSpan[] | null } | Refused> {
+  if (request.sessionId === undefined) return (await refusalToDecide(tx, actor, undefined)) ?? { kind: 'ok', votesNeeded: 1, spans: null };
+  const allowed = await requireUnderWay(tx, actor, request.sessionId);
   if (allowed.kind === 'refused') return allowed;
-  if (allowed.session.resumedAt === null) return { kind: 'refused', message: 'This session has ended. Its host can resume it.' };
   const settles = 'settle' in request && request.settle === true;
   if (settles && allowed.right !== 'host') return { kind: 'refused', message: 'Only the session’s host can settle a clip.' };
-  return { kind: 'ok', votesNeeded: settles ? 1 : allowed.session.votesNeeded };
+  return { kind: 'ok', votesNeeded: settles ? 1 : allowed.session.votesNeeded, spans: allowed.session.spans };
 }
 
 /**
@@ -106,8 +113,13 @@ async function takeVote(
   if (clip.state !== 'pending') {
     return { kind: 'refused', message: `This clip is already ${clip.state}: put it back to pending to vote on it again.` };
   }
+  // Before anything is written: who claims clips holds the session while it publishes to its topic.
+  await lockSession(tx, sessionId);
   await castVote(tx, { sessionId, clipId, userId: actor.userId, version: clip.version, choice: kind });
-  await releaseClaim(tx, sessionId, clipId, actor.userId);
+  if (await releaseClaim(tx, sessionId, clipId, actor.userId)) {
+    const claims = await claimsOf(tx, sessionId);
+    await publishToSession(tx, sessionId, { type: 'claims-changed', payload: { claims } }, actor.userId);
+  }
   const votes = await votesOnClip(tx, sessionId, clipId, clip.version);
   const result = tally(votes, votesNeeded);
   const isDecided = result.kind === 'agreed';

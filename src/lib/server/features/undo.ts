@@ -1,9 +1,10 @@
 import type { LiveClip } from '#lib/core/review.ts';
 import { toTimecode } from '#lib/core/frame-rate.ts';
-import type { ReviewReply, UndoableReply, UndoRequest, UndoScope } from '#lib/live/commands.ts';
+import type { Refused, ReviewReply, UndoableReply, UndoRequest, UndoScope } from '#lib/live/commands.ts';
+import type { VoteView } from '#lib/live/session-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { commitChange, replyTo } from '#lib/server/features/review-clip.ts';
-import { refusalToDecide, type Actor } from '#lib/server/features/rights.ts';
+import { refusalToDecide, requireUnderWay, type Actor } from '#lib/server/features/rights.ts';
 import { clipsById, liveClips } from '#lib/server/stores/clips.ts';
 import { decisionOfCommand, latestRedoable, latestUndoable, type Decision } from '#lib/server/stores/decisions.ts';
 import { publishToSession } from '#lib/server/stores/review-sessions.ts';
@@ -20,22 +21,23 @@ import { latestVote, votesOnClip, voteWithdrawnBy, withdrawVote } from '#lib/ser
 export async function undoDecision(sql: Database, actor: Actor, request: UndoRequest): Promise<ReviewReply> {
   const { scope, direction, commandId } = request;
   return sql.begin(async (tx): Promise<ReviewReply> => {
-    const refusal = await refusalToDecide(tx, actor, sessionOf(scope));
+    const earlier = await replyToRepeat(tx, request);
+    if (earlier !== null) return earlier;
+    const refusal = await refusalToUndo(tx, actor, scope);
     if (refusal !== null) return refusal;
     if (scope.kind === 'video' && (await lockVideo(tx, scope.videoId)) === null) {
       return { kind: 'refused', message: 'This video has been removed.' };
     }
-    const target = await lockTarget(tx, actor, request);
-    const repeated = await decisionOfCommand(tx, commandId);
-    if (repeated !== null) return replyTo(tx, repeated, repeated.kind === 'undo' ? 'Undone' : 'Redone');
-    if (scope.kind === 'session' && direction === 'undo') {
-      const reply = await undoVote(tx, actor, scope.sessionId, commandId, target?.at ?? null);
-      if (reply !== null) return reply;
-    }
-    if (target === null) {
+    const found = await lockTarget(tx, actor, request);
+    // Under the lock again: the first of two may have been under way.
+    const repeated = await replyToRepeat(tx, request);
+    if (repeated !== null) return repeated;
+    if (found === null) {
       const where = scope.kind === 'video' ? 'on this video' : 'in this session';
       return { kind: 'refused', message: `You have nothing to ${direction} ${where}.` };
     }
+    if (found.kind === 'vote') return takeBack(tx, actor, found.sessionId, found.vote, commandId);
+    const target = found.decision;
     const current = await liveClips(
       tx,
       target.afterClips.map((clip) => clip.id),
@@ -68,52 +70,73 @@ export async function undoDecision(sql: Database, actor: Actor, request: UndoReq
 
 /** What undo and redo would do now, in words for their buttons. */
 export async function undoable(sql: Sql, actor: Actor, scope: UndoScope): Promise<UndoableReply> {
-  const refusal = await refusalToDecide(sql, actor, sessionOf(scope));
+  const refusal = await refusalToUndo(sql, actor, scope);
   if (refusal !== null) return refusal;
-  const [last, undone] = [await latestUndoable(sql, scope, actor.userId), await latestRedoable(sql, scope, actor.userId)];
-  const vote = scope.kind === 'session' ? await latestVote(sql, scope.sessionId, actor.userId) : null;
-  const undo =
-    vote !== null && (last === null || vote.at > last.at)
-      ? await inWords(sql, `vote to ${vote.choice}`, vote.videoId, vote.startFrame)
-      : last === null
-        ? null
-        : await inWords(sql, describe(last.kind), last.videoId, last.beforeClips.at(-1)?.startFrame ?? 0);
+  const [last, undone] = [await findTarget(sql, actor, scope, 'undo'), await latestRedoable(sql, scope, actor.userId)];
+  const undo = last === null ? null : await inWords(sql, ...wordsOf(last));
   const redo = undone === null ? null : await inWords(sql, 'what you undid', undone.videoId, undone.beforeClips[0]?.startFrame ?? 0);
   return { kind: 'ok', undo, redo };
 }
 
-/** Finds what is to be reversed and, in a session, locks its video: whoever was first to decide there is waited for. */
-async function lockTarget(tx: Transaction, actor: Actor, { scope, direction }: UndoRequest): Promise<(Decision & { at?: Date }) | null> {
+/** What a command would reverse: a decision, or a vote in a session. */
+type Target =
+  | { readonly kind: 'decision'; readonly videoId: number; readonly decision: Decision }
+  | { readonly kind: 'vote'; readonly videoId: number; readonly vote: VoteView & { startFrame: number }; readonly sessionId: number };
+
+function wordsOf(target: Target): [string, number, number] {
+  if (target.kind === 'vote') return [`vote to ${target.vote.choice}`, target.videoId, target.vote.startFrame];
+  return [describe(target.decision.kind), target.videoId, target.decision.beforeClips.at(-1)?.startFrame ?? 0];
+}
+
+async function refusalToUndo(sql: Sql, actor: Actor, scope: UndoScope): Promise<Refused | null> {
+  if (scope.kind === 'video') return refusalToDecide(sql, actor, undefined);
+  const allowed = await requireUnderWay(sql, actor, scope.sessionId);
+  return allowed.kind === 'refused' ? allowed : null;
+}
+
+/** The answer that a command got before; null for a new one. */
+async function replyToRepeat(tx: Transaction, { scope, commandId }: UndoRequest): Promise<ReviewReply | null> {
+  const decision = await decisionOfCommand(tx, commandId);
+  if (decision !== null) return replyTo(tx, decision, decision.kind === 'undo' ? 'Undone' : 'Redone');
+  const vote = scope.kind === 'session' ? await voteWithdrawnBy(tx, commandId) : null;
+  return vote === null || scope.kind !== 'session'
+    ? null
+    : takenBack(vote, await votesOnClip(tx, scope.sessionId, vote.clipId, vote.version));
+}
+
+/** The latest of the actor's decisions, or of their votes, that the command could reverse. */
+async function findTarget(sql: Sql, actor: Actor, scope: UndoScope, direction: UndoRequest['direction']): Promise<Target | null> {
   const find = direction === 'undo' ? latestUndoable : latestRedoable;
-  if (scope.kind === 'video') return find(tx, scope, actor.userId);
+  const decision = await find(sql, scope, actor.userId);
+  const vote = scope.kind === 'session' && direction === 'undo' ? await latestVote(sql, scope.sessionId, actor.userId) : null;
+  if (scope.kind === 'session' && vote !== null && (decision === null || vote.at >= decision.at)) {
+    return { kind: 'vote', videoId: vote.videoId, vote, sessionId: scope.sessionId };
+  }
+  return decision === null ? null : { kind: 'decision', videoId: decision.videoId, decision };
+}
+
+/** Finds what is to be reversed and locks its video: whoever was first to decide or vote there is waited for. */
+async function lockTarget(tx: Transaction, actor: Actor, { scope, direction }: UndoRequest): Promise<Target | null> {
   for (;;) {
-    const target = await find(tx, scope, actor.userId);
+    const target = await findTarget(tx, actor, scope, direction);
     if (target === null) return null;
     await lockVideo(tx, target.videoId);
-    const still = await find(tx, scope, actor.userId);
+    const still = await findTarget(tx, actor, scope, direction);
     if (still?.videoId === target.videoId) return still;
   }
 }
 
-/** Takes back the actor's latest vote if it is later than `decidedAt`; null when there is none. */
-async function undoVote(
-  tx: Transaction,
-  actor: Actor,
-  sessionId: number,
-  commandId: string,
-  decidedAt: Date | null,
-): Promise<ReviewReply | null> {
-  const withdrawn = await voteWithdrawnBy(tx, commandId);
-  const vote = withdrawn ?? (await latestVote(tx, sessionId, actor.userId));
-  if (vote === null) return null;
-  if (withdrawn === null) {
-    if (decidedAt !== null && 'at' in vote && (vote.at as Date) < decidedAt) return null;
-    await withdrawVote(tx, vote, sessionId, commandId);
-  }
-  const votes = await votesOnClip(tx, sessionId, vote.clipId, vote.version);
-  if (withdrawn === null)
-    await publishToSession(tx, sessionId, { type: 'votes-changed', payload: { clipId: vote.clipId, votes } }, actor.userId);
-  return { kind: 'voted', clipId: vote.clipId, votes, summary: `Taken back: vote to ${vote.choice}` };
+/** Takes back a vote. The clip's video is locked, so votes are counted one after the other. */
+async function takeBack(tx: Transaction, actor: Actor, sessionId: number, vote: VoteView, commandId: string): Promise<ReviewReply> {
+  const { clipId, version } = vote;
+  await withdrawVote(tx, vote, sessionId, commandId);
+  const votes = await votesOnClip(tx, sessionId, clipId, version);
+  await publishToSession(tx, sessionId, { type: 'votes-changed', payload: { clipId, votes } }, actor.userId);
+  return takenBack(vote, votes);
+}
+
+function takenBack({ clipId, choice }: VoteView, votes: readonly VoteView[]): ReviewReply {
+  return { kind: 'voted', clipId, votes, summary: `Taken back: vote to ${choice}` };
 }
 
 async function inWords(sql: Sql, what: string, videoId: number, frame: number): Promise<string> {

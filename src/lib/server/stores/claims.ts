@@ -43,7 +43,7 @@ export async function claimNext(tx: Transaction, sessionId: number, userId: numb
                   and c.start_frame < p.end_frame and c.end_frame > p.start_frame)
       and not exists (select from clip_claims k where k.session_id = ${sessionId} and k.clip_id = c.id)
       and not exists (select from clip_votes o where o.session_id = ${sessionId} and o.clip_id = c.id
-                      and o.user_id = ${userId} and o.version = c.version and o.withdrawn_by is null)
+                      and o.user_id = ${userId} and o.version = c.version and not o.is_withdrawn)
     order by c.video_id, c.start_frame limit ${limit}
     on conflict do nothing`;
   return claimed.count;

@@ -59,8 +59,8 @@ export async function latestUndoable(sql: Sql, scope: DecisionScope, actorId: nu
 }
 
 /** What a person's redo would reverse: their latest undo not reversed yet, unless they decided something since. */
-export async function latestRedoable(sql: Sql, scope: DecisionScope, actorId: number): Promise<Decision | null> {
-  const [row] = await sql<Decision[]>`
+export async function latestRedoable(sql: Sql, scope: DecisionScope, actorId: number): Promise<(Decision & { at: Date }) | null> {
+  const [row] = await sql<(Decision & { at: Date })[]>`
     ${selectDecisions(sql)}
     where ${inScope(sql, scope)} and d.actor_id = ${actorId} and d.kind = 'undo'
       and not exists (select from decisions r where r.reverses_id = d.id)

@@ -8,7 +8,7 @@ export async function votesOf(sql: Sql, sessionId: number): Promise<VoteView[]> 
     ...(await sql<VoteView[]>`
       select o.clip_id as "clipId", o.user_id as "userId", o.version, o.choice
       from clip_votes o join clips c on c.id = o.clip_id
-      where o.session_id = ${sessionId} and c.superseded_at is null and c.version = o.version and o.withdrawn_by is null order by o.clip_id, o.at`),
+      where o.session_id = ${sessionId} and c.superseded_at is null and c.version = o.version and not o.is_withdrawn order by o.clip_id, o.at`),
   ];
 }
 
@@ -17,7 +17,7 @@ export async function votesOnClip(sql: Sql, sessionId: number, clipId: number, v
   return [
     ...(await sql<VoteView[]>`
       select clip_id as "clipId", user_id as "userId", version, choice from clip_votes
-      where session_id = ${sessionId} and clip_id = ${clipId} and version = ${version} and withdrawn_by is null order by at`),
+      where session_id = ${sessionId} and clip_id = ${clipId} and version = ${version} and not is_withdrawn order by at`),
   ];
 }
 
@@ -29,7 +29,7 @@ export async function castVote(
   await tx`
     insert into clip_votes (session_id, clip_id, user_id, version, choice)
     values (${vote.sessionId}, ${vote.clipId}, ${vote.userId}, ${vote.version}, ${vote.choice})
-    on conflict (session_id, clip_id, user_id) do update set version = excluded.version, choice = excluded.choice, at = now(), withdrawn_by = null`;
+    on conflict (session_id, clip_id, user_id) do update set version = excluded.version, choice = excluded.choice, at = now(), is_withdrawn = false`;
 }
 
 /** A person's latest vote of a session that still counts on a pending clip, with when it was cast. */
@@ -42,7 +42,7 @@ export async function latestVote(
     select o.clip_id as "clipId", o.user_id as "userId", o.version, o.choice, o.at, c.start_frame as "startFrame", c.video_id as "videoId"
     from clip_votes o join clips c on c.id = o.clip_id
     where o.session_id = ${sessionId} and o.user_id = ${userId} and c.superseded_at is null and c.version = o.version
-      and c.state = 'pending' and o.withdrawn_by is null
+      and c.state = 'pending' and not o.is_withdrawn
     order by o.at desc limit 1`;
   return row ?? null;
 }
@@ -50,11 +50,11 @@ export async function latestVote(
 /** Takes a vote back, by a command that is remembered with it. */
 export async function withdrawVote(tx: Transaction, vote: VoteView, sessionId: number, commandId: string): Promise<void> {
   await tx`
-    update clip_votes set withdrawn_by = ${commandId}
+    update clip_votes set is_withdrawn = true, withdrawn_by = ${commandId}
     where session_id = ${sessionId} and clip_id = ${vote.clipId} and user_id = ${vote.userId}`;
 }
 
-/** The vote that a command took back, if it did. */
+/** The vote that a command took back, if it did; it may have been cast again since. */
 export async function voteWithdrawnBy(sql: Sql, commandId: string): Promise<VoteView | null> {
   const [row] = await sql<VoteView[]>`
     select clip_id as "clipId", user_id as "userId", version, choice from clip_votes where withdrawn_by = ${commandId}`;
