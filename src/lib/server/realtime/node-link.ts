@@ -11,6 +11,8 @@ export type NodeWord =
   | { readonly kind: 'hello' }
   | { readonly kind: 'bye' }
   | { readonly kind: 'seats'; readonly topic: Topic; readonly seats: readonly Seat[]; readonly goneSeatIds: readonly string[] }
+  /** Between the two, all seats of the node are named: others that are remembered have been left. */
+  | { readonly kind: 'roll'; readonly part: 'begin' | 'end' }
   | { readonly kind: 'signal'; readonly signal: RoomSignal };
 
 /** Who is told of other nodes. */
@@ -43,6 +45,8 @@ export class NodeLink {
   readonly #heardAtMs = new Map<string, number>();
   #waiting: NodeWord[] = [];
   #isSending = false;
+  #sending = Promise.resolve();
+  #isClosed = false;
   #gatherTimer: NodeJS.Timeout | undefined;
   readonly #beatTimer: NodeJS.Timeout;
   #log = log.child({ part: 'node-link', nodeId: this.nodeId });
@@ -56,18 +60,19 @@ export class NodeLink {
 
   /** Asks all nodes for what they know; call it once LISTEN is up, and whenever words may have been missed. */
   hello(): void {
+    if (this.#isClosed) return;
     this.#waiting.push({ kind: 'hello' });
-    void this.#send();
+    this.#sendSoon();
   }
 
   /** Tells the other nodes, soon. Nothing is sent while there are none. */
   tell(word: NodeWord): void {
-    if (this.#heardAtMs.size === 0) return;
+    if (this.#heardAtMs.size === 0 || this.#isClosed) return;
     if (this.#waiting.length >= MAX_WAITING) this.#waiting.splice(0, MAX_WAITING / 2);
     this.#waiting.push(word);
     this.#gatherTimer ??= setTimeout(() => {
       this.#gatherTimer = undefined;
-      void this.#send();
+      this.#sendSoon();
     }, GATHER_MS);
   }
 
@@ -81,26 +86,36 @@ export class NodeLink {
       if (word.kind === 'bye') this.#forget(from);
       else this.#sink.onWord(from, word);
     }
-    // One that comes out of nowhere may have been thought gone: what it said before is unknown here.
-    if (isNew && !words.some((word) => word.kind === 'hello' || word.kind === 'bye')) this.hello();
+    // One that comes out of nowhere may have been thought gone: what it said before is unknown here,
+    // and what was said here meanwhile is unknown there.
+    if (isNew && !words.some((word) => word.kind === 'hello' || word.kind === 'bye')) {
+      this.hello();
+      this.#sink.onWord(from, { kind: 'hello' });
+    }
   }
 
   /** Says goodbye and falls silent. */
   async close(): Promise<void> {
     clearInterval(this.#beatTimer);
     clearTimeout(this.#gatherTimer);
+    this.#isClosed = true;
     this.#waiting = [{ kind: 'bye' }];
+    await this.#sending;
     await this.#send();
   }
 
   #beat(): void {
     const nowMs = Date.now();
     for (const [nodeId, heardAtMs] of this.#heardAtMs) if (nowMs - heardAtMs > SILENT_MS) this.#forget(nodeId);
-    void this.#send(true);
+    this.#sendSoon(true);
   }
 
   #forget(nodeId: string): void {
     if (this.#heardAtMs.delete(nodeId)) this.#sink.onNodeGone(nodeId);
+  }
+
+  #sendSoon(isBeat = false): void {
+    if (!this.#isSending) this.#sending = this.#send(isBeat);
   }
 
   /** One transaction at a time: while the database is slow, words gather instead of filling its connections. */
@@ -116,7 +131,7 @@ export class NodeLink {
     } finally {
       this.#isSending = false;
     }
-    if (this.#waiting.length > 0) void this.#send();
+    if (this.#waiting.length > 0) await this.#send();
   }
 }
 

@@ -33,6 +33,8 @@ interface Room {
 export class Presence {
   readonly #sink: PresenceSink;
   readonly #rooms = new Map<Topic, Room>();
+  /** Seats of other nodes that a roll under way has not named yet, as `topic seatId`. */
+  readonly #unnamed = new Map<string, Set<string>>();
   readonly #timers: NodeJS.Timeout[];
 
   constructor(sink: PresenceSink) {
@@ -86,20 +88,23 @@ export class Presence {
     if (word.kind === 'signal') {
       const room = this.#rooms.get(word.signal.topic);
       if (word.signal.type === 'playhead') this.#roomOf(word.signal.topic).playhead = word.signal.payload;
-      if (room !== undefined) this.#sink.toRoom(word.signal, true);
+      if (room !== undefined) this.#sink.toRoom(word.signal, isVolatile(word.signal));
       return;
     }
+    if (word.kind === 'roll') return word.part === 'begin' ? this.#beginRoll(nodeId) : this.#endRoll(nodeId);
     if (word.kind !== 'seats') return;
     const room = this.#roomOf(word.topic);
     for (const seat of word.seats) {
       (room.seats.has(seat.seatId) ? room.moved : room.joined).add(seat.seatId);
       room.seats.set(seat.seatId, { nodeId, seat });
+      this.#unnamed.get(nodeId)?.delete(`${word.topic} ${seat.seatId}`);
     }
     for (const seatId of word.goneSeatIds) if (room.seats.get(seatId)?.nodeId === nodeId) this.#drop(word.topic, seatId);
   }
 
   /** Nobody sits on a node any more. */
   onNodeGone(nodeId: string): void {
+    this.#unnamed.delete(nodeId);
     for (const [topic, room] of this.#rooms) {
       for (const [seatId, entry] of room.seats) if (entry.nodeId === nodeId) this.#drop(topic, seatId);
     }
@@ -108,6 +113,22 @@ export class Presence {
   /** Ends the timers. */
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  #beginRoll(nodeId: string): void {
+    const known = [...this.#rooms].flatMap(([topic, room]) =>
+      [...room.seats.values()].flatMap((entry) => (entry.nodeId === nodeId ? `${topic} ${entry.seat.seatId}` : [])),
+    );
+    this.#unnamed.set(nodeId, new Set(known));
+  }
+
+  /** What a node did not name has been left there, unheard. */
+  #endRoll(nodeId: string): void {
+    for (const place of this.#unnamed.get(nodeId) ?? []) {
+      const [topic, seatId] = place.split(' ') as [Topic, string];
+      if (this.#rooms.get(topic)?.seats.get(seatId)?.nodeId === nodeId) this.#drop(topic, seatId);
+    }
+    this.#unnamed.delete(nodeId);
   }
 
   #roomOf(topic: Topic): Room {
@@ -145,16 +166,16 @@ export class Presence {
   #flush(): void {
     for (const [topic, room] of this.#rooms) {
       for (const signal of room.waiting.values()) {
-        this.#sink.toRoom(signal, signal.type !== 'playhead');
+        this.#sink.toRoom(signal, isVolatile(signal));
         this.#sink.toNodes({ kind: 'signal', signal });
       }
       room.waiting.clear();
       const changed = [...room.joined, ...room.moved].flatMap((seatId) => room.seats.get(seatId) ?? []);
       if (changed.length + room.gone.size > 0) {
         const goneSeatIds = [...room.gone];
-        const isVolatile = room.joined.size + room.gone.size === 0;
+        const areMovements = room.joined.size + room.gone.size === 0;
         const seats = changed.map((entry) => entry.seat);
-        this.#sink.toRoom({ topic, type: 'presence', payload: { seats, goneSeatIds, isAll: false } }, isVolatile);
+        this.#sink.toRoom({ topic, type: 'presence', payload: { seats, goneSeatIds, isAll: false } }, areMovements);
         this.#tellSeats(
           topic,
           changed.filter((entry) => entry.nodeId === null).map((entry) => entry.seat),
@@ -176,6 +197,7 @@ export class Presence {
 
   /** A node asks who is here. */
   #tellAll(): void {
+    this.#sink.toNodes({ kind: 'roll', part: 'begin' });
     for (const [topic, room] of this.#rooms) {
       const own = [...room.seats.values()].filter((entry) => entry.nodeId === null).map((entry) => entry.seat);
       this.#tellSeats(topic, own);
@@ -184,6 +206,7 @@ export class Presence {
         this.#sink.toNodes({ kind: 'signal', signal: { topic, type: 'playhead', payload: playhead } });
       }
     }
+    this.#sink.toNodes({ kind: 'roll', part: 'end' });
   }
 
   #tellSeats(topic: Topic, seats: readonly Seat[]): void {
@@ -191,4 +214,9 @@ export class Presence {
       this.#sink.toNodes({ kind: 'seats', topic, seats: seats.slice(from, from + SEATS_PER_WORD), goneSeatIds: [] });
     }
   }
+}
+
+/** Of a stroke under way more is to come; a reaction, or a playhead that stands still, is told only once. */
+function isVolatile(signal: RoomSignal): boolean {
+  return signal.type === 'stroke';
 }
