@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { FrameSpan } from '#lib/core/cuts.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { PlayheadView, Seat } from '#lib/live/presence.ts';
 import type { ClaimView, VoteView } from '#lib/live/session-views.ts';
@@ -219,6 +220,7 @@ export interface Replies {
 /** What is sent with a request, by name. */
 export type Requests = { [Name in RequestName]: v.InferOutput<(typeof REQUEST_SCHEMAS)[Name]> };
 
+const isSpan = (span: FrameSpan) => span.endFrame > span.startFrame;
 const nullableFrame = v.nullable(frame);
 const speed = v.pipe(v.number(), v.minValue(0.1), v.maxValue(4));
 /** What a window tells the others of its room. Nothing of it is stored or answered; the latest value wins. */
@@ -238,17 +240,20 @@ export const SayingSchema = v.variant('kind', [
   v.object({
     kind: v.literal('playhead'),
     topic,
-    playhead: v.object({
-      videoId: id,
-      clipId: id,
-      startFrame: frame,
-      endFrame: frame,
-      frame: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_INTEGER)),
-      atMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
-      isPlaying: v.boolean(),
-      speed,
-      loop: v.nullable(v.object({ startFrame: frame, endFrame: frame })),
-    }),
+    playhead: v.pipe(
+      v.object({
+        videoId: id,
+        clipId: id,
+        startFrame: frame,
+        endFrame: frame,
+        frame: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_INTEGER)),
+        atMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+        isPlaying: v.boolean(),
+        speed,
+        loop: v.nullable(v.pipe(v.object({ startFrame: frame, endFrame: frame }), v.check(isSpan))),
+      }),
+      v.check((playhead) => isSpan(playhead)),
+    ),
   }),
   v.object({ kind: v.literal('stroke'), topic, stroke: v.object(stroke) }),
   v.object({ kind: v.literal('reaction'), topic, emoji }),

@@ -20,6 +20,8 @@ export interface SocketUser {
 interface SocketData {
   user: SocketUser;
   seatedIn?: Topic;
+  /** Whether more than watching is allowed there. */
+  mayDraw?: boolean;
 }
 
 /** The hub's Socket.IO server. */
@@ -33,6 +35,9 @@ export const MAX_CATCH_UP = 500;
 const MAX_TOPICS_PER_SOCKET = 120;
 const MAX_BUFFERED_BYTES = 4_000_000;
 const MAX_BUFFERED_PACKETS = 500;
+/** A socket for which more than this waits goes without volatile signals. */
+const BUSY_BYTES = 64_000;
+const BUSY_PACKETS = 32;
 
 interface Subscription {
   readonly socket: LiveServerSocket;
@@ -159,20 +164,29 @@ export class Rooms {
     }
   }
 
-  /** Sends a signal to all who follow its topic; a volatile one only to those who can take it at once. */
+  /** Sends a signal to all who follow its topic; a volatile one only to those who read what comes. */
   sendSignal(signal: LiveSignal, isVolatile = true): void {
     if (isVolatile) {
-      this.#io.to(signal.topic).volatile.emit('signal', signal);
+      // Socket.IO's own `volatile` would let through only one message at a time: of two who draw, always the same one.
+      this.#io.to(signal.topic).except(this.#busyIds(signal.topic)).emit('signal', signal);
     } else {
       this.#dropSlow(signal.topic);
       this.#io.to(signal.topic).emit('signal', signal);
     }
   }
 
+  /** Sockets with so much under way that what soon comes anew is better left out. */
+  #busyIds(topic: Topic): string[] {
+    return [...(this.#io.sockets.adapter.rooms.get(topic) ?? [])].filter((id) => {
+      const socket = this.#io.sockets.sockets.get(id);
+      return socket !== undefined && isBehind(socket, BUSY_PACKETS, BUSY_BYTES);
+    });
+  }
+
   #dropSlow(topic: Topic): void {
     for (const id of this.#io.sockets.adapter.rooms.get(topic) ?? []) {
       const socket = this.#io.sockets.sockets.get(id);
-      if (socket !== undefined && isTooSlow(socket)) this.#drop(socket);
+      if (socket !== undefined && isBehind(socket, MAX_BUFFERED_PACKETS, MAX_BUFFERED_BYTES)) this.#drop(socket);
     }
   }
 
@@ -221,13 +235,13 @@ export class Rooms {
   }
 }
 
-/** Whether more waits to be sent to a socket than one that reads would leave. */
-function isTooSlow(socket: LiveServerSocket): boolean {
+/** Whether more than this waits to be sent to a socket. */
+function isBehind(socket: LiveServerSocket, maxPackets: number, maxBytes: number): boolean {
   const { writeBuffer = [] } = socket.conn as unknown as { writeBuffer?: readonly { readonly data?: unknown }[] };
-  if (writeBuffer.length > MAX_BUFFERED_PACKETS) return true;
+  if (writeBuffer.length > maxPackets) return true;
   let waitingBytes = webSocketOf(socket)?.bufferedAmount ?? 0;
   for (const packet of writeBuffer) if (typeof packet.data === 'string') waitingBytes += packet.data.length;
-  return waitingBytes > MAX_BUFFERED_BYTES;
+  return waitingBytes > maxBytes;
 }
 
 /** Ends a socket's connection at once, without the farewell that a stalled one would never answer. */
