@@ -1,22 +1,36 @@
 import type { Database } from '#lib/server/db.ts';
 import { preparePlayback } from '#lib/server/features/playback.ts';
 import { reviewClip } from '#lib/server/features/review-clip.ts';
-import { requireInSession, type Actor } from '#lib/server/features/rights.ts';
+import { requireInSession, type Actor, type Right } from '#lib/server/features/rights.ts';
 import { claimClips, commandSession, leaveSession } from '#lib/server/features/run-session.ts';
 import { clipHistory, comment, draw, markClip } from '#lib/server/features/talk.ts';
 import { undoable, undoDecision } from '#lib/server/features/undo.ts';
 import type { SocketUser } from '#lib/server/realtime/rooms.ts';
 import type { Replies, RequestName, Requests } from '#lib/live/commands.ts';
+import { latestSeq } from '#lib/server/stores/outbox.ts';
 import { parseTopic, type Topic } from '#lib/live/topics.ts';
 
 /** Requests that need nothing of the socket but who sits behind it. */
 export type PlainRequest = Exclude<RequestName, 'enter' | 'clock'>;
 
+/** What someone may do where a topic is about; `right` is null when they may not even follow it. */
+export interface Standing {
+  readonly right: Right | null;
+  /** Who leads the session, as of event `seq` of its topic or later; null where there is no session. */
+  readonly lead: Lead | null;
+}
+
+/** Who leads a session, and the number of the event since when. */
+export interface Lead {
+  readonly userId: number | null;
+  readonly seq: number;
+}
+
 /** What a signed-in person may ask of the server over a socket. Requests are parsed already. */
 export interface Commands {
   readonly answers: { readonly [Name in PlainRequest]: (user: SocketUser, request: Requests[Name]) => Promise<Replies[Name]> };
-  /** Whether someone may follow a topic, and who leads the session that it is of. */
-  mayFollow(user: SocketUser, topic: Topic): Promise<{ readonly isAllowed: boolean; readonly leadId: number | null }>;
+  /** What someone may do where a topic is about, now. */
+  standing(user: SocketUser, topic: Topic): Promise<Standing>;
   /** The last window that someone had on a topic has closed. */
   onLeft(topic: Topic, userId: number): Promise<void>;
 }
@@ -36,12 +50,16 @@ export function createCommands(sql: Database): Commands {
       mark: (user, request) => markClip(sql, actorOf(user), request),
       history: async (_user, { clipId }) => ({ kind: 'ok', entries: await clipHistory(sql, clipId) }),
     },
-    async mayFollow(user, topic) {
+    async standing(user, topic) {
       const { kind, id } = parseTopic(topic);
-      if (kind === 'user') return { isAllowed: id === user.userId, leadId: null };
-      if (kind !== 'session') return { isAllowed: true, leadId: null };
+      const right = user.role === 'viewer' ? 'watch' : 'decide';
+      if (kind === 'user') return { right: id === user.userId ? right : null, lead: null };
+      if (kind !== 'session') return { right, lead: null };
+      // The number first: a lead that changes in between comes again as an event.
+      const seq = await latestSeq(sql, topic);
       const allowed = await requireInSession(sql, actorOf(user), id, 'watch');
-      return allowed.kind === 'ok' ? { isAllowed: true, leadId: allowed.session.leadId } : { isAllowed: false, leadId: null };
+      if (allowed.kind === 'refused') return { right: null, lead: null };
+      return { right: allowed.right, lead: { userId: allowed.session.leadId, seq } };
     },
     async onLeft(topic, userId) {
       const { kind, id } = parseTopic(topic);

@@ -4,7 +4,7 @@ import { Server } from 'socket.io';
 import * as v from 'valibot';
 import { isConnectionLost, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import type { Commands, PlainRequest } from '#lib/server/realtime/commands.ts';
+import type { Commands, Lead, PlainRequest } from '#lib/server/realtime/commands.ts';
 import { DatabaseClock } from '#lib/server/realtime/database-clock.ts';
 import { NodeLink } from '#lib/server/realtime/node-link.ts';
 import { Presence } from '#lib/server/realtime/presence.ts';
@@ -59,7 +59,7 @@ export class Hub implements ListenerSink {
   readonly #nodes: NodeLink;
   readonly #clock: DatabaseClock;
   /** Who leads the sessions that sockets here follow. */
-  readonly #leads = new Map<Topic, number | null>();
+  readonly #leads = new Map<Topic, Lead>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
   #isClosing = false;
@@ -109,10 +109,9 @@ export class Hub implements ListenerSink {
 
   onEvent(event: LiveEvent): void {
     this.#rooms.sendEvent(event);
-    if (event.type === 'session-changed') this.#leads.set(event.topic, event.payload.session.leadId);
-    if (event.type === 'member-removed') {
-      for (const socket of this.#rooms.shutOut(event.topic, event.payload.userId)) this.#presence.leave(event.topic, socket.id);
-    }
+    if (event.type === 'session-changed') this.#noteLead(event.topic, { userId: event.payload.session.leadId, seq: event.seq });
+    if (event.type === 'member-changed') void this.#askRightsAgain(event.topic, event.payload.member.userId);
+    if (event.type === 'member-removed') this.#shutOut(event.topic, event.payload.userId);
   }
 
   onNodeWords(text: string): void {
@@ -178,10 +177,12 @@ export class Hub implements ListenerSink {
     };
     answer('subscribe', SubscribeSchema, async (request, reply) => {
       if (!isTopic(request.topic)) return { kind: 'refused', message: 'There is no such topic to follow.' };
-      const { isAllowed, leadId } = await this.#commands.mayFollow(socket.data.user, request.topic);
-      if (!isAllowed) return NOT_IN;
-      if (!this.#leads.has(request.topic)) this.#leads.set(request.topic, leadId);
-      await this.#rooms.subscribe(socket, request.topic, request.afterSeq, reply);
+      const { topic, afterSeq } = request;
+      if ((await this.#commands.standing(socket.data.user, topic)).right === null) return NOT_IN;
+      if (!socket.connected) return undefined;
+      await this.#rooms.subscribe(socket, topic, afterSeq, reply);
+      // Someone removed in between was not there yet to be shut out; from now on a removal is heard.
+      if ((await this.#commands.standing(socket.data.user, topic)).right === null) this.#shutOut(topic, socket.data.user.userId);
       return undefined;
     });
     for (const name of Object.keys(this.#commands.answers) as PlainRequest[]) {
@@ -200,8 +201,13 @@ export class Hub implements ListenerSink {
   }
 
   /** Seats a socket in the room of a topic that it follows; it sits in one room at a time. */
-  #enter(socket: LiveServerSocket, topic: string): EnterReply {
+  async #enter(socket: LiveServerSocket, topic: string): Promise<EnterReply> {
     if (!isTopic(topic) || !this.#rooms.isFollowing(socket, topic)) return NOT_IN;
+    const { right, lead } = await this.#commands.standing(socket.data.user, topic);
+    if (lead !== null) this.#noteLead(topic, lead);
+    // While that was asked, the socket may have gone, or its person been removed.
+    if (right === null || !socket.connected || !this.#rooms.isFollowing(socket, topic)) return NOT_IN;
+    socket.data.mayDraw = right !== 'watch';
     const { seatedIn, user } = socket.data;
     if (seatedIn !== undefined && seatedIn !== topic) this.#presence.leave(seatedIn, socket.id);
     socket.data.seatedIn = topic;
@@ -225,13 +231,35 @@ export class Hub implements ListenerSink {
       case 'here':
         return this.#presence.update(topic, socket.id, saying.seat);
       case 'playhead':
-        if (this.#leads.get(topic) !== userId) return;
+        if (this.#leads.get(topic)?.userId !== userId) return;
         return this.#presence.say(socket.id, { topic, type: 'playhead', payload: { ...saying.playhead, userId } });
       case 'stroke':
-        if (role === 'viewer') return;
+        if (role === 'viewer' || socket.data.mayDraw !== true) return;
         return this.#presence.say(socket.id, { topic, type: 'stroke', payload: { ...saying.stroke, userId, name } });
       case 'reaction':
         return this.#presence.say(socket.id, { topic, type: 'reaction', payload: { emoji: saying.emoji, userId, name } });
+    }
+  }
+
+  /** Nobody need follow a session while its lead changes: what was read when someone entered counts until a later event. */
+  #noteLead(topic: Topic, lead: Lead): void {
+    if (lead.seq >= (this.#leads.get(topic)?.seq ?? 0)) this.#leads.set(topic, lead);
+  }
+
+  #shutOut(topic: Topic, userId: number): void {
+    for (const socket of this.#rooms.shutOut(topic, userId)) this.#presence.leave(topic, socket.id);
+  }
+
+  /** A member's role has changed: their windows in the room may do more or less than before. */
+  async #askRightsAgain(topic: Topic, userId: number): Promise<void> {
+    const seated = [...this.#io.sockets.sockets.values()].filter(({ data }) => data.seatedIn === topic && data.user.userId === userId);
+    try {
+      for (const socket of seated) {
+        const { right } = await this.#commands.standing(socket.data.user, topic);
+        if (socket.data.seatedIn === topic) socket.data.mayDraw = right !== null && right !== 'watch';
+      }
+    } catch (error) {
+      this.#log.warn({ err: error, topic, userId }, 'a member’s rights could not be read again');
     }
   }
 
