@@ -471,7 +471,7 @@ describe('claims', () => {
     const reply = await held(bob);
     expect(reply).toMatchObject({ clipIds: first, othersHold: 0 });
     expect(await events(sessionTopic(sessionId), before)).toMatchObject([{ type: 'claims-changed', payload: { claims: reply.claims } }]);
-    expect((await held(ann)).clipIds).not.toEqual(expect.arrayContaining(first));
+    expect((await held(ann)).clipIds).not.toEqual(expect.arrayContaining([...first]));
   });
 
   it('of someone who left lapse soon, and hold again when they are back', async () => {
