@@ -132,8 +132,9 @@ function withEventApplied(snapshot: VideoSnapshot, event: LiveEvent): VideoSnaps
   }
 }
 
+/** As `commentViews` orders them: of two made in the same millisecond, ids decide. */
 function byPlace(one: CommentView, other: CommentView): number {
-  return one.startFrame - other.startFrame || Date.parse(one.createdAt) - Date.parse(other.createdAt);
+  return one.startFrame - other.startFrame || Date.parse(one.createdAt) - Date.parse(other.createdAt) || (one.id < other.id ? -1 : 1);
 }
 
 function upsertVideo(videos: readonly VideoView[], video: VideoView): VideoView[] {

@@ -31,7 +31,7 @@ export async function commentViews(
              case when c.resolved_at is not null then coalesce(w.name, 'Somebody') end as "resolvedBy", c.deleted_at is not null as "isDeleted"
       from comments c join users a on a.id = c.author_id left join users w on w.id = c.resolved_by
       where ${'ids' in which ? sql`c.id = any(${[...which.ids]}::uuid[])` : sql`c.video_id = any(${[...which.videoIds]}) and c.deleted_at is null`}
-      order by c.video_id, c.start_frame, c.created_at`),
+      order by c.video_id, c.start_frame, date_trunc('milliseconds', c.created_at), c.id`),
   ];
 }
 
