@@ -79,10 +79,12 @@ export function applySignalToVideo(snapshot: VideoSnapshot, signal: LiveSignal):
 
 /**
  * Applies the reply to a command, which may come before its event or after later ones: a clip
- * that an event has replaced meanwhile stays away unless the reply knows a newer version of it.
+ * that an event has replaced meanwhile stays away unless the reply knows a newer version of it, and
+ * one of the version that is known keeps the tags and stars that later events gave it.
  */
 export function applyReply(snapshot: VideoSnapshot, reply: ClipsDelta): VideoSnapshot {
-  const clips = reply.clips.filter((clip) => clip.version > (snapshot.replaced.get(clip.id) ?? 0));
+  const known = new Map([...snapshot.replaced, ...snapshot.clips.map((clip) => [clip.id, clip.version] as const)]);
+  const clips = reply.clips.filter((clip) => clip.version > (known.get(clip.id) ?? 0));
   return withClips(snapshot, { clips, removedClipIds: reply.removedClipIds });
 }
 

@@ -130,6 +130,13 @@ describe('the library', () => {
 });
 
 describe('a video', () => {
+  test('keeps the tags that came after a decision when its reply comes late', () => {
+    const tagged = clip(1, 2, { state: 'approved', tags: ['funny'] });
+    const state = applyToVideo(snapshot([clip(1, 1)]), clipsChanged(1, [tagged], []));
+    const late = applyReply(state, { clips: [clip(1, 2, { state: 'approved' })], removedClipIds: [] });
+    expect(late.clips).toEqual([tagged]);
+  });
+
   test('keeps clips in source order through a split and its undo', () => {
     let state = snapshot([clip(1, 1), clip(2, 1)]);
     const halves = [clip(8, 1, { startFrame: 10, endFrame: 15 }), clip(9, 1, { startFrame: 15, endFrame: 20 })];
