@@ -145,6 +145,8 @@ export async function commitChange(
   },
 ): Promise<Decision> {
   const { videoId, before } = change;
+  // Claims are told as a whole list: who makes and who takes some must come one after the other.
+  if (change.sessionId !== null) await lockSession(tx, change.sessionId);
   const span = {
     startFrame: Math.min(...before.map((clip) => clip.startFrame)),
     endFrame: Math.max(...before.map((clip) => clip.endFrame)),
