@@ -173,7 +173,7 @@ describe('a new session', () => {
     expect(own).toMatchObject({
       clipCount: 3,
       pendingCount: 3,
-      memberNames: ['Ann', 'Bob', 'Cleo'],
+      members: [{ name: 'Ann' }, { name: 'Bob' }, { name: 'Cleo' }],
       videoTitles: ['Film'],
       isEnded: false,
     });
@@ -557,6 +557,21 @@ describe('claims', () => {
     const rows = await env.sql`select from decisions where session_id = ${sessionId}`;
     expect(rows).toHaveLength(60);
     expect((await clipsOfVideo(env.sql, long)).every((clip) => clip.state === 'approved')).toBe(true);
+  });
+
+  it('on what several make at once in different videos are told as they stand', async () => {
+    const videoIds = [videoId, await env.addVideo(ann, 600, [300]), await env.addVideo(ann, 600, [300])];
+    sessionId = await session({ kind: 'videos', videoIds }, { mode: 'divide' });
+    for (const { userId } of [bob, cleo]) await addMember(env.sql, ann, sessionId, userId, 'reviewer');
+    for (let round = 0; round < 10; round += 1) {
+      const work = [ann, bob, cleo].map(async (actor, index) => {
+        const clip = await clipAt(0, videoIds[index]);
+        return send(actor, clip, 'split', { atFrame: clip.endFrame - 1 });
+      });
+      for (const reply of await Promise.all([...work, claim(ann), claim(bob)])) expect(reply).toMatchObject({ kind: 'ok' });
+      const told = (await events(sessionTopic(sessionId))).findLast((event) => event.type === 'claims-changed');
+      expect(told?.payload, `round ${round}`).toEqual({ claims: (await page()).claims });
+    }
   });
 
   it('and votes at once never lock each other out', async () => {
