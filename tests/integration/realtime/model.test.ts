@@ -113,7 +113,8 @@ class Client {
 
   /** Breaks the connection off; the socket comes back by itself. */
   breakOff(): void {
-    this.#socket.io.engine.close();
+    // An engine that is told to close while it still opens is waited for in vain: no network does that.
+    if (this.#socket.connected) this.#socket.io.engine.close();
   }
 
   close(): void {
