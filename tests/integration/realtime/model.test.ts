@@ -320,7 +320,7 @@ describe('whatever four people on two nodes do at once, with connections lost', 
     });
     const batches = fc.array(fc.array(step, { minLength: 3, maxLength: 8 }), { minLength: 6, maxLength: 12 });
     await fc.assert(fc.asyncProperty(batches, fc.constantFrom(1, 2), play), {
-      numRuns: Number(process.env.MODEL_RUNS ?? 15),
+      numRuns: Number(process.env.MODEL_RUNS ?? 40),
       endOnFailure: true,
     });
     expect(taken).toBeGreaterThan(50);
