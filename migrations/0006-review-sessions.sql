@@ -67,7 +67,8 @@ create table clip_votes (
   version    integer not null,
   choice     text not null check (choice in ('approve', 'skip', 'archive')),
   at         timestamptz not null default now(),
-  withdrawn_by uuid,                                          -- the command that took it back: repeated, it takes back nothing more
+  is_withdrawn boolean not null default false,                -- taken back by its voter
+  withdrawn_by uuid,                                          -- the command that did: repeated, also after a new vote, it takes back nothing more
   primary key (session_id, clip_id, user_id)
 );
 

@@ -150,6 +150,12 @@ test('talk on the frame: comments with mentions, drawings stroke by stroke, reac
   await expect(leo.page.getByText('Rita mentions you')).toBeVisible();
   await expect(vic.page.getByTestId('comment')).toContainText('<img src=x onerror=alert(1)>');
   await expect(vic.page.locator('img[src=x]')).toHaveCount(0);
+  await leo.page.bringToFront();
+  await leo.page.getByTestId('thread').getByRole('button', { name: 'Reply' }).click();
+  await leo.page.getByRole('textbox', { name: 'Reply' }).fill('I see it');
+  await leo.page.keyboard.press('Enter');
+  await expect(vic.page.getByTestId('comment').nth(1)).toContainText('I see it');
+  await rita.page.bringToFront();
   await expect(vic.page.getByTestId('timeline-mark')).toHaveCount(1);
 
   await rita.page.keyboard.press('d');

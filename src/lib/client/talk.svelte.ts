@@ -63,8 +63,8 @@ export class Talk {
   }
 
   /** Comments on frames; gives whether it was taken. */
-  async addComment(videoId: number, span: FrameSpan, body: string, parentId: string | null): Promise<boolean> {
-    return this.#comment({ kind: 'add', id: crypto.randomUUID(), videoId, ...span, body, parentId });
+  async addComment(videoId: number, { startFrame, endFrame }: FrameSpan, body: string, parentId: string | null): Promise<boolean> {
+    return this.#comment({ kind: 'add', id: crypto.randomUUID(), videoId, startFrame, endFrame, body, parentId });
   }
 
   async editComment(id: string, body: string): Promise<boolean> {
