@@ -43,6 +43,10 @@ export class NodeLink {
   readonly #sql: Database;
   readonly #sink: NodeLinkSink;
   readonly #heardAtMs = new Map<string, number>();
+  /** Nodes that were asked and have not told all yet: they may not have heard the question. */
+  readonly #unanswered = new Set<string>();
+  /** Words could not be sent: others must be told all again. */
+  #owesAll = false;
   #waiting: NodeWord[] = [];
   #isSending = false;
   #sending = Promise.resolve();
@@ -61,6 +65,7 @@ export class NodeLink {
   /** Asks all nodes for what they know; call it once LISTEN is up, and whenever words may have been missed. */
   hello(): void {
     if (this.#isClosed) return;
+    for (const nodeId of this.#heardAtMs.keys()) this.#unanswered.add(nodeId);
     this.#waiting.push({ kind: 'hello' });
     this.#sendSoon();
   }
@@ -85,12 +90,13 @@ export class NodeLink {
     for (const word of words) {
       if (word.kind === 'bye') this.#forget(from);
       else this.#sink.onWord(from, word);
+      if (word.kind === 'roll' && word.part === 'end') this.#unanswered.delete(from);
     }
     // One that comes out of nowhere may have been thought gone: what it said before is unknown here,
     // and what was said here meanwhile is unknown there.
-    if (isNew && !words.some((word) => word.kind === 'hello' || word.kind === 'bye')) {
+    if (isNew && !words.some((word) => word.kind === 'bye')) {
       this.hello();
-      this.#sink.onWord(from, { kind: 'hello' });
+      if (!words.some((word) => word.kind === 'hello')) this.#sink.onWord(from, { kind: 'hello' });
     }
   }
 
@@ -107,10 +113,16 @@ export class NodeLink {
   #beat(): void {
     const nowMs = Date.now();
     for (const [nodeId, heardAtMs] of this.#heardAtMs) if (nowMs - heardAtMs > SILENT_MS) this.#forget(nodeId);
-    this.#sendSoon(true);
+    if (this.#owesAll) {
+      this.#owesAll = false;
+      this.#sink.onWord(this.nodeId, { kind: 'hello' });
+    }
+    if (this.#unanswered.size > 0) this.hello();
+    else this.#sendSoon(true);
   }
 
   #forget(nodeId: string): void {
+    this.#unanswered.delete(nodeId);
     if (this.#heardAtMs.delete(nodeId)) this.#sink.onNodeGone(nodeId);
   }
 
@@ -127,6 +139,7 @@ export class NodeLink {
     try {
       await tellNodes(this.#sql, packed(this.nodeId, words));
     } catch (error) {
+      if (words.length > 0) this.#owesAll = true;
       this.#log.debug({ err: error }, 'other nodes could not be told');
     } finally {
       this.#isSending = false;
