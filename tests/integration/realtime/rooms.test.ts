@@ -502,10 +502,12 @@ describe('the line between nodes', () => {
       left: number[];
       isDeaf: boolean;
       isMute: boolean;
+      isBroken: boolean;
     }[] = [];
     const add = () => {
-      const member = { sent: [], left: [], isDeaf: false, isMute: false } as unknown as (typeof members)[number];
+      const member = { sent: [], left: [], isDeaf: false, isMute: false, isBroken: false } as unknown as (typeof members)[number];
       const sql = (_text: TemplateStringsArray, ...[, texts]: [string, string[]]) => {
+        if (member.isBroken) return Promise.reject(new Error('the database is away'));
         if (!member.isMute) for (const other of members) if (!other.isDeaf) for (const text of texts) other.link.hear(text);
         return Promise.resolve([]);
       };
@@ -586,6 +588,33 @@ describe('the line between nodes', () => {
     await pass(300);
     expect(seen(a)).toEqual([1, 3]);
     expect(a.left).toContain(2);
+  });
+
+  test('a node that asks deaf ears asks again', async () => {
+    a.isDeaf = b.isDeaf = true;
+    b.presence.leave('session:1', 'seat2');
+    b.presence.enter('session:1', seat(3));
+    await pass(300);
+    a.isDeaf = false;
+    a.link.hello();
+    await pass(300);
+    b.isDeaf = false;
+    b.link.hello();
+    await pass(1_500);
+    expect([seen(a), seen(b)]).toEqual([
+      [1, 3],
+      [1, 3],
+    ]);
+  });
+
+  test('what could not be sent is made up for', async () => {
+    a.isBroken = true;
+    a.presence.leave('session:1', 'seat1');
+    a.presence.enter('session:1', seat(3));
+    await pass(700);
+    a.isBroken = false;
+    await pass(1_500);
+    expect(seen(b)).toEqual([2, 3]);
   });
 
   test('what was said while the other was thought gone reaches it when it is back', async () => {
