@@ -18,7 +18,6 @@ export function videoScope(page: VideoState): ReviewScope {
     advances: () => true,
     refusalToShow: () => null,
     applyReply: (reply) => page.applyReply(reply),
-    applyVotes: () => undefined,
   };
 }
 
@@ -121,10 +120,6 @@ export class SessionScope implements ReviewScope {
     this.#state.applyReply(reply);
   }
 
-  applyVotes(...args: Parameters<ReviewScope['applyVotes']>): void {
-    this.#state.applyVotes(...args);
-  }
-
   onDecided(): void {
     void this.claim();
   }
@@ -133,9 +128,9 @@ export class SessionScope implements ReviewScope {
   async claim(): Promise<void> {
     if (!this.isDivided) return;
     this.#isClaiming = true;
-    const reply = await liveSocket().request('claim', { sessionId: this.#state.session.id }, { giveUpMs: CLAIM_EVERY_MS });
+    // What is held comes as an event: a reply could be older than one.
+    await liveSocket().request('claim', { sessionId: this.#state.session.id }, { giveUpMs: CLAIM_EVERY_MS });
     this.#isClaiming = false;
-    if (reply.kind === 'ok') this.#state.applyClaims(reply.claims);
   }
 
   /** Holds on to the clips at hand while someone sits here; gives the function that ends it. */

@@ -4,7 +4,6 @@ import { OwnChanges } from '#lib/client/own-changes.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
 import type { ReviewReply, UndoScope } from '#lib/live/commands.ts';
-import type { VoteView } from '#lib/live/session-views.ts';
 import type { ClipView } from '#lib/live/views.ts';
 
 const CLIPS_AHEAD = 5;
@@ -40,7 +39,6 @@ export interface ReviewScope {
   /** Why a clip may not be shown here and now; null when it may. */
   refusalToShow(clip: ClipView): string | null;
   applyReply(reply: ClipsDelta): void;
-  applyVotes(clipId: number, votes: readonly VoteView[]): void;
   /** This window's person has decided: time to get more to do. */
   onDecided?(): void;
 }
@@ -251,8 +249,6 @@ export class Review {
       if (reply.kind === 'ok') {
         this.#own.note(before, reply);
         this.#scope.applyReply(reply);
-      } else if (reply.kind === 'voted') {
-        this.#scope.applyVotes(reply.clipId, reply.votes);
       }
       void this.fetchUndoable();
       return reply;

@@ -2,7 +2,7 @@ import { LiveStore, VideoState, type PageHooks, type VideoData } from '#lib/clie
 import { spansOverlap } from '#lib/core/cuts.ts';
 import { tally, type Tally } from '#lib/core/consensus.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
-import { applyToSession, withVotes, type SessionSnapshot } from '#lib/live/apply-session.ts';
+import { applyToSession, type SessionSnapshot } from '#lib/live/apply-session.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
 import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
 import { sessionTopic } from '#lib/live/topics.ts';
@@ -85,16 +85,6 @@ export class SessionState {
   /** Shows the reply to an own command at once, ahead of its event. */
   applyReply(reply: ClipsDelta): void {
     for (const video of this.#videos) video.applyReply(reply);
-  }
-
-  /** Shows the votes of a reply at once. */
-  applyVotes(clipId: number, votes: readonly VoteView[]): void {
-    this.#snapshot = withVotes(this.#snapshot, clipId, votes);
-  }
-
-  /** Shows the claims of a reply at once. */
-  applyClaims(claims: readonly ClaimView[]): void {
-    this.#snapshot = { ...this.#snapshot, claims };
   }
 
   /** Follows the session and its videos while the page is shown: `$effect(() => state.start())`. */

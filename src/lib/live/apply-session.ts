@@ -17,11 +17,6 @@ export function applyToSession(snapshot: SessionSnapshot, event: LiveEvent): Ses
   return { ...withEventApplied(snapshot, event), seq: event.seq };
 }
 
-/** Puts the votes on one clip, as a reply or event brings them, in place of those known. */
-export function withVotes(snapshot: SessionSnapshot, clipId: number, votes: readonly VoteView[]): SessionSnapshot {
-  return { ...snapshot, votes: [...snapshot.votes.filter((vote) => vote.clipId !== clipId), ...votes] };
-}
-
 function withEventApplied(snapshot: SessionSnapshot, event: LiveEvent): SessionSnapshot {
   switch (event.type) {
     case 'session-changed':
@@ -41,7 +36,7 @@ function withEventApplied(snapshot: SessionSnapshot, event: LiveEvent): SessionS
     case 'claims-changed':
       return { ...snapshot, claims: event.payload.claims };
     case 'votes-changed':
-      return withVotes(snapshot, event.payload.clipId, event.payload.votes);
+      return { ...snapshot, votes: [...snapshot.votes.filter((vote) => vote.clipId !== event.payload.clipId), ...event.payload.votes] };
     default:
       return snapshot;
   }

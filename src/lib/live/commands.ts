@@ -70,11 +70,14 @@ export type SessionCommand = v.InferOutput<typeof SessionCommandSchema>;
 const ClaimSchema = v.object({ sessionId: id });
 export type ClaimRequest = v.InferOutput<typeof ClaimSchema>;
 
+/** PostgreSQL keeps no NUL in a text. */
+const isText = v.check<string, string>((text) => !text.includes('\0'), 'There is a character in it that can’t be kept: type it again.');
 const body = v.pipe(
   v.string(),
   v.trim(),
   v.nonEmpty('Write something first.'),
   v.maxLength(4000, 'A comment can have at most 4000 characters.'),
+  isText,
 );
 /** Comment on frames. The client chooses a new comment's id. */
 export const CommentCommandSchema = v.variant('kind', [
@@ -124,6 +127,7 @@ export const MarkCommandSchema = v.variant('kind', [
       v.toLowerCase(),
       v.nonEmpty('Name the tag.'),
       v.maxLength(40, 'A tag can have at most 40 characters.'),
+      isText,
     ),
     isOn: v.boolean(),
   }),

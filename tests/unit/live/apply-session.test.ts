@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyToSession, withVotes, type SessionSnapshot } from '#lib/live/apply-session.ts';
+import { applyToSession, type SessionSnapshot } from '#lib/live/apply-session.ts';
 import type { LiveEvent, LiveEventBody } from '#lib/live/events.ts';
 import type { VoteView } from '#lib/live/session-views.ts';
 
@@ -64,9 +64,10 @@ describe('a session', () => {
   it('replaces all claims, and the votes on one clip', () => {
     const claims = [{ clipId: 12, userId: 2 }];
     expect(applyToSession(snapshot, event(4, { type: 'claims-changed', payload: { claims } })).claims).toEqual(claims);
-    const voted = withVotes({ ...snapshot, votes: [vote(1), vote(1, { clipId: 11 })] }, 10, [vote(2)]);
+    const before = { ...snapshot, votes: [vote(1), vote(1, { clipId: 11 })] };
+    const voted = applyToSession(before, event(4, { type: 'votes-changed', payload: { clipId: 10, votes: [vote(2)] } }));
     expect(voted.votes).toEqual([vote(1, { clipId: 11 }), vote(2)]);
-    const emptied = applyToSession(voted, event(4, { type: 'votes-changed', payload: { clipId: 10, votes: [] } }));
+    const emptied = applyToSession(voted, event(5, { type: 'votes-changed', payload: { clipId: 10, votes: [] } }));
     expect(emptied.votes).toEqual([vote(1, { clipId: 11 })]);
   });
 

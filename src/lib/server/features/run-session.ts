@@ -192,6 +192,7 @@ async function setRole(
   if (before === null) return { kind: 'refused', message: 'This person is not in the session.' };
   if (before === 'host') return { kind: 'refused', message: 'The host stays the host.' };
   await sessions.upsertMember(tx, sessionId, userId, role, false);
+  if (role === 'viewer') await claims.letClaimsLapse(tx, sessionId, userId, 0);
   await publishMember(tx, actor, sessionId, userId);
   // A viewer can't lead: whoever made them one does.
   if (role === 'viewer' && leadId === userId) return setLead(tx, actor, sessionId, leadId, actor.userId);
