@@ -286,7 +286,8 @@ test('a split under everybody’s playhead leaves them at a clip that is there',
   await expect(ada.page.getByTestId('clip-player')).toBeVisible();
   await ada.page.keyboard.press('Space');
   await ada.page.keyboard.press('ArrowRight');
-  await ada.page.keyboard.press('Shift+ArrowRight');
+  // Steps go round the clip's ends: its first frame is no place to split.
+  if ((await ada.page.getByTestId('clip-place').getAttribute('data-place')) === '0') await ada.page.keyboard.press('ArrowRight');
   await ada.page.keyboard.press('c');
   for (const { page } of [ada, rita, vic, leo]) await isPending(page, 2);
   const clip = await clipOf(ada.page);

@@ -41,7 +41,11 @@ describe('a decision', () => {
     const reply = await send(ann, await clipAt(1), 'approve');
     expect(reply).toMatchObject({ kind: 'ok', clips: [{ state: 'approved', decidedBy: { name: 'Ann' } }], removedClipIds: [] });
     const events = await eventsAfter(env.sql, `video:${videoId}`, 0, 100);
-    expect(events.map((event) => event.type)).toEqual(['clips-changed', 'video-changed']);
+    expect(events.map((event) => event.type)).toEqual(['clips-changed']);
+    expect((await eventsAfter(env.sql, 'library', 0, 1_000)).at(-1)).toMatchObject({
+      type: 'video-changed',
+      payload: { video: { id: videoId } },
+    });
     const [job] = await env.sql`select data from pgboss.job where name = 'exports' and data ->> 'videoId' = ${String(videoId)}`;
     expect(job?.data).toMatchObject({ stage: 'export' });
   });

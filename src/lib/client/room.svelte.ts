@@ -31,6 +31,7 @@ export class Room {
   readonly #strokes = new SvelteMap<number, StrokeInProgress & { readonly userId: number; readonly name: string; readonly atMs: number }>();
   #seatId = $state<string | null>(null);
   #playhead = $state.raw<PlayheadView | null>(null);
+  #seatCount = $state(0);
   #reactions = $state.raw<readonly ThrownReaction[]>([]);
   #reactionCount = 0;
   #state: SeatState = { clipId: null, videoId: null, frame: null, cursorFrame: null, followingId: null, activity: 'active' };
@@ -52,6 +53,11 @@ export class Room {
       })
       .sort((one, other) => one.name.localeCompare(other.name) || one.userId - other.userId);
   });
+
+  /** How many windows are here that are not shown: a large room shows its first hundred. */
+  get hiddenCount(): number {
+    return Math.max(0, this.#seatCount - this.#seats.size);
+  }
 
   /** The others. */
   get others(): readonly PersonHere[] {
@@ -87,6 +93,7 @@ export class Room {
     const reply = await liveSocket().request('enter', { topic: this.topic }, { giveUpMs: 8_000 });
     if (reply.kind !== 'ok') return;
     this.#seatId = reply.seatId;
+    this.#seatCount = reply.seatCount;
     this.#replaceSeats(reply.seats);
     if (reply.playhead !== null) this.#playhead = reply.playhead;
     this.#tellNow();
@@ -97,6 +104,7 @@ export class Room {
     if (signal.topic !== this.topic) return;
     switch (signal.type) {
       case 'presence':
+        this.#seatCount = signal.payload.seatCount;
         if (signal.payload.isAll) this.#replaceSeats(signal.payload.seats);
         else for (const seat of signal.payload.seats) this.#seats.set(seat.seatId, seat);
         for (const seatId of signal.payload.goneSeatIds) this.#seats.delete(seatId);

@@ -1,7 +1,7 @@
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { CommentView, DrawingView } from '#lib/live/talk-views.ts';
 import { videoTopic } from '#lib/live/topics.ts';
-import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
+import type { ClipCounts, ClipView, StageView, VideoView } from '#lib/live/views.ts';
 
 /** How many log entries a page keeps. */
 export const MAX_LOG = 200;
@@ -105,7 +105,13 @@ function withClips(snapshot: VideoSnapshot, delta: ClipsDelta): VideoSnapshot {
     replaced.delete(clip.id);
   }
   const clips = [...live.values()].sort((a, b) => a.startFrame - b.startFrame || a.id - b.id);
-  return { ...snapshot, clips, replaced };
+  return { ...snapshot, video: { ...snapshot.video, clipCounts: countByState(clips) }, clips, replaced };
+}
+
+function countByState(clips: readonly ClipView[]): ClipCounts {
+  const counts = { pending: 0, approved: 0, skipped: 0, archived: 0 };
+  for (const clip of clips) counts[clip.state] += 1;
+  return counts;
 }
 
 function withEventApplied(snapshot: VideoSnapshot, event: LiveEvent): VideoSnapshot {

@@ -203,7 +203,14 @@ export type UndoableReply = { readonly kind: 'ok'; readonly undo: string | null;
 
 /** Who is there, and where the lead's playback stands. */
 export type EnterReply =
-  { readonly kind: 'ok'; readonly seatId: string; readonly seats: readonly Seat[]; readonly playhead: PlayheadView | null } | Refused;
+  | {
+      readonly kind: 'ok';
+      readonly seatId: string;
+      readonly seats: readonly Seat[];
+      readonly seatCount: number;
+      readonly playhead: PlayheadView | null;
+    }
+  | Refused;
 
 /** The answers to requests, by name. */
 export interface Replies {

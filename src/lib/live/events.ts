@@ -59,11 +59,16 @@ export type LiveSignal =
       readonly type: 'clip-ready';
       readonly payload: { readonly clipId: number; readonly startFrame: number; readonly endFrame: number };
     }
-  /** Seats that are new or changed, and those that are left; `isAll`: there are no others. */
+  /** Seats that are new or changed, and those that are left; `isAll`: no others are shown. `seatCount` counts all. */
   | {
       readonly topic: Topic;
       readonly type: 'presence';
-      readonly payload: { readonly seats: readonly Seat[]; readonly goneSeatIds: readonly string[]; readonly isAll: boolean };
+      readonly payload: {
+        readonly seats: readonly Seat[];
+        readonly goneSeatIds: readonly string[];
+        readonly isAll: boolean;
+        readonly seatCount: number;
+      };
     }
   | { readonly topic: Topic; readonly type: 'playhead'; readonly payload: PlayheadView }
   | {

@@ -2,7 +2,7 @@ import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import { exportClip } from '#lib/server/pool/tasks/export-clip.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
-import { findVideo, publishVideo } from '#lib/server/stores/videos.ts';
+import { findVideo, publishToLibrary } from '#lib/server/stores/videos.ts';
 
 /** Stream-copies an approved clip into the store. A clip that has changed since is left to its next job. */
 export const exportStage: StageHandler = {
@@ -15,7 +15,7 @@ export const exportStage: StageHandler = {
     await sql.begin(async (tx) => {
       if (await setExportState(tx, clip.id, clip.version, { state: 'exporting' })) {
         await publishClips(tx, videoId, { cause: 'export-started', removedClipIds: [], clipIds: [clip.id] }, null);
-        await publishVideo(tx, videoId, null);
+        await publishToLibrary(tx, videoId, null);
       }
     });
     const exported = await call(exportClip, {
@@ -32,13 +32,13 @@ export const exportStage: StageHandler = {
       if (!isCurrent) return;
       await enqueueStage(tx, 'keyframes', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
       await publishClips(tx, videoId, { cause: 'export-done', removedClipIds: [], clipIds: [clip.id] }, null);
-      await publishVideo(tx, videoId, null);
+      await publishToLibrary(tx, videoId, null);
     };
   },
   async fail(tx, { itemId, videoId }, reason) {
     const [clip] = await exportRows(tx, [itemId]);
     if (clip === undefined || !(await setExportState(tx, itemId, clip.version, { state: 'failed', error: reason }))) return;
     await publishClips(tx, videoId, { cause: 'export-failed', removedClipIds: [], clipIds: [itemId] }, null);
-    await publishVideo(tx, videoId, null);
+    await publishToLibrary(tx, videoId, null);
   },
 };

@@ -10,7 +10,7 @@ import { objectStore } from '#lib/server/storage/object-store.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
 import { cancelCallsAbout } from '#lib/server/stores/pool-calls.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
-import { deleteVideo, lockVideo, publishVideo, setVideoState } from '#lib/server/stores/videos.ts';
+import { deleteVideo, lockVideo, publishToLibrary, publishVideo, setVideoState } from '#lib/server/stores/videos.ts';
 
 /** Done, or why not, in a sentence for the page. */
 export type Outcome = { readonly kind: 'ok' } | { readonly kind: 'refused'; readonly message: string };
@@ -66,7 +66,7 @@ export async function retryExport(sql: Database, actor: Actor, clipId: number): 
     await setExportState(tx, clipId, clip.version, { state: 'queued' });
     await enqueueStage(tx, 'export', { itemId: clipId, videoId: clip.videoId }, { revision: `v${clip.version}` });
     await publishClips(tx, clip.videoId, { cause: 'export-queued', removedClipIds: [], clipIds: [clipId] }, actor);
-    await publishVideo(tx, clip.videoId, actor.userId);
+    await publishToLibrary(tx, clip.videoId, actor.userId);
     return { kind: 'ok' };
   }) as Promise<Outcome>;
 }

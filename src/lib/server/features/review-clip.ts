@@ -11,7 +11,7 @@ import { cutFramesInside, replaceCuts } from '#lib/server/stores/cuts.ts';
 import { decisionOfCommand, insertDecision, type Decision } from '#lib/server/stores/decisions.ts';
 import { CLAIM_SECONDS, claimMade, claimsOf, releaseClaim } from '#lib/server/stores/claims.ts';
 import { lockSession, publishToSession } from '#lib/server/stores/review-sessions.ts';
-import { lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
+import { lockVideo, publishToLibrary } from '#lib/server/stores/videos.ts';
 import { castVote, votesOnClip } from '#lib/server/stores/votes.ts';
 
 const DONE: Record<ReviewCommandKind, string> = {
@@ -176,7 +176,7 @@ export async function commitChange(
   }
   const removedClipIds = before.map((clip) => clip.id).filter((id) => !keptIds.includes(id));
   await publishClips(tx, videoId, { cause: change.kind, removedClipIds, clipIds: keptIds }, actor);
-  await publishVideo(tx, videoId, actor.userId);
+  await publishToLibrary(tx, videoId, actor.userId);
   return { ...decision, id: 0 };
 }
 

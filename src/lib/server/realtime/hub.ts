@@ -42,6 +42,9 @@ const COMMANDS_BURST = 60;
 const DATABASE_PATIENCE_MS = 6_000;
 const DATABASE_RETRY_MS = 250;
 
+/** A page asks for all of its topics at once, and again when it comes back. */
+const SUBSCRIPTIONS_PER_SECOND = 60;
+const SUBSCRIPTIONS_BURST = 300;
 /** Pointers, playheads and strokes: more often than a screen is painted makes no sense. */
 const SAYINGS_PER_SECOND = 60;
 const SAYINGS_BURST = 120;
@@ -54,6 +57,7 @@ export class Hub implements ListenerSink {
   readonly #door: Door;
   readonly #commands: Commands;
   readonly #rateLimit = new RateLimit(COMMANDS_PER_SECOND, COMMANDS_BURST);
+  readonly #subscriptionLimit = new RateLimit(SUBSCRIPTIONS_PER_SECOND, SUBSCRIPTIONS_BURST);
   readonly #sayingLimit = new RateLimit(SAYINGS_PER_SECOND, SAYINGS_BURST);
   readonly #presence: Presence;
   readonly #nodes: NodeLink;
@@ -288,7 +292,8 @@ export class Hub implements ListenerSink {
   ): Promise<void> {
     const { userId } = socket.data.user;
     if (this.#isClosing) return;
-    if (!this.#rateLimit.take(userId, Date.now())) {
+    const limit = name === 'subscribe' ? this.#subscriptionLimit : this.#rateLimit;
+    if (!limit.take(userId, Date.now())) {
       reply({ kind: 'refused', message: 'That was too fast: wait a moment and try again.' });
       return;
     }
@@ -336,6 +341,7 @@ export class Hub implements ListenerSink {
   /** One after another: sessions expire, and nothing announces it. */
   async #recheckAll(): Promise<void> {
     this.#rateLimit.prune(Date.now());
+    this.#subscriptionLimit.prune(Date.now());
     this.#sayingLimit.prune(Date.now());
     for (const socket of [...this.#io.sockets.sockets.values()]) await this.#readmit(socket);
   }

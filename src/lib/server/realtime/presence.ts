@@ -15,6 +15,8 @@ export interface PresenceSink {
 const FLUSH_MS = 60;
 /** Now and then the whole list goes out: it mends what a lost message broke. */
 const REFRESH_MS = 8_000;
+/** So many seats of a room are shown: with more, the traffic of who is where would grow by the square. */
+const SHOWN_SEATS = 100;
 /** Seats that fit into one word between nodes. */
 const SEATS_PER_WORD = 20;
 
@@ -43,14 +45,14 @@ export class Presence {
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Seats a window of this node; one that sits there already stays as it is. Gives who is there. */
-  enter(topic: Topic, seat: Seat): { seats: Seat[]; playhead: PlayheadView | null } {
+  /** Seats a window of this node; one that sits there already stays as it is. Gives who is there, of many the first. */
+  enter(topic: Topic, seat: Seat): { seats: Seat[]; seatCount: number; playhead: PlayheadView | null } {
     const room = this.#roomOf(topic);
     if (!room.seats.has(seat.seatId)) {
       room.seats.set(seat.seatId, { nodeId: null, seat });
       room.joined.add(seat.seatId);
     }
-    return { seats: [...room.seats.values()].map((entry) => entry.seat), playhead: room.playhead };
+    return { seats: shownOf(room), seatCount: room.seats.size, playhead: room.playhead };
   }
 
   /** Takes in what a window of this node tells of itself; one that has not entered is ignored. */
@@ -174,8 +176,12 @@ export class Presence {
       if (changed.length + room.gone.size > 0) {
         const goneSeatIds = [...room.gone];
         const areMovements = room.joined.size + room.gone.size === 0;
-        const seats = changed.map((entry) => entry.seat);
-        this.#sink.toRoom({ topic, type: 'presence', payload: { seats, goneSeatIds, isAll: false } }, areMovements);
+        const shown = new Set(shownOf(room));
+        const seats = changed.map((entry) => entry.seat).filter((seat) => shown.has(seat));
+        if (seats.length + goneSeatIds.length > 0) {
+          const payload = { seats, goneSeatIds, isAll: false, seatCount: room.seats.size };
+          this.#sink.toRoom({ topic, type: 'presence', payload }, areMovements);
+        }
         this.#tellSeats(
           topic,
           changed.filter((entry) => entry.nodeId === null).map((entry) => entry.seat),
@@ -190,8 +196,8 @@ export class Presence {
 
   #refresh(): void {
     for (const [topic, room] of this.#rooms) {
-      const seats = [...room.seats.values()].map((entry) => entry.seat);
-      this.#sink.toRoom({ topic, type: 'presence', payload: { seats, goneSeatIds: [], isAll: true } }, true);
+      const payload = { seats: shownOf(room), goneSeatIds: [], isAll: true, seatCount: room.seats.size };
+      this.#sink.toRoom({ topic, type: 'presence', payload }, true);
     }
   }
 
@@ -214,6 +220,12 @@ export class Presence {
       this.#sink.toNodes({ kind: 'seats', topic, seats: seats.slice(from, from + SEATS_PER_WORD), goneSeatIds: [] });
     }
   }
+}
+
+/** The seats of a room that its windows are told of: those taken first, and in any case those of whom the others follow. */
+function shownOf({ seats, playhead }: Room): Seat[] {
+  const all = [...seats.values()].map((entry) => entry.seat);
+  return all.length <= SHOWN_SEATS ? all : all.filter((seat, place) => place < SHOWN_SEATS || seat.userId === playhead?.userId);
 }
 
 /** Of a stroke under way more is to come; a reaction, or a playhead that stands still, is told only once. */

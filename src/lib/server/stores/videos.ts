@@ -2,7 +2,7 @@ import { publish } from '#lib/server/stores/outbox.ts';
 import { videoStages } from '#lib/server/stores/stage-runs.ts';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import type { StageName } from '#lib/jobs/stages.ts';
-import { videoTopic } from '#lib/live/topics.ts';
+import { videoTopic, type Topic } from '#lib/live/topics.ts';
 import type { ClipCounts, VideoState, VideoView } from '#lib/live/views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 
@@ -131,11 +131,18 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
 
 /** Tells the library and the video's own page how the video now stands. */
 export async function publishVideo(tx: Transaction, videoId: number, actorId: number | null): Promise<void> {
+  await tellOfVideo(tx, videoId, ['library', videoTopic(videoId)], actorId);
+}
+
+/** Tells the library alone how the video now stands: its own page has heard of its clips, and counts them itself. */
+export async function publishToLibrary(tx: Transaction, videoId: number, actorId: number | null): Promise<void> {
+  await tellOfVideo(tx, videoId, ['library'], actorId);
+}
+
+async function tellOfVideo(tx: Transaction, videoId: number, topics: readonly Topic[], actorId: number | null): Promise<void> {
   const [video] = await videoViews(tx, [videoId]);
   if (video === undefined) return;
-  for (const topic of ['library', videoTopic(videoId)] as const) {
-    await publish(tx, topic, { type: 'video-changed', payload: { video } }, actorId);
-  }
+  for (const topic of topics) await publish(tx, topic, { type: 'video-changed', payload: { video } }, actorId);
 }
 
 /** Whether the library holds any video. */
