@@ -220,6 +220,9 @@ test('a killed browser is gone from every screen, and one that comes back catche
   const state = await leo.context.storageState();
   await leo.context.close();
   for (const { page } of [ada, rita, vic]) await expect(page.getByTestId('presence-person')).toHaveCount(3);
+  // What undo would do is known after a reload too.
+  await rita.page.reload();
+  await expect(rita.page.getByTestId('undo-words')).toContainText('takes back your archive at 00:00:');
   await ada.page.bringToFront();
   await ada.page.keyboard.press('Shift+U');
   const context = await browser.newContext({ storageState: state });

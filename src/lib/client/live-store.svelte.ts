@@ -7,6 +7,7 @@ import {
   applyToVideo,
   type ClipsDelta,
   type LibrarySnapshot,
+  type VideoData,
   type VideoSnapshot,
 } from '#lib/live/apply-event.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
@@ -84,12 +85,6 @@ export class LiveStore {
   }
 }
 
-/** The library page's data, as its loader gives it. */
-export interface LibraryData {
-  readonly videos: readonly VideoView[];
-  readonly seq: number;
-}
-
 /** The library, live. */
 export class LibraryState {
   #snapshot = $state.raw<LibrarySnapshot>({ videos: [], seq: 0 });
@@ -98,7 +93,7 @@ export class LibraryState {
   readonly #store: LiveStore;
 
   /** `onReset` loads the page's data again: `() => invalidateAll()`. */
-  constructor(loaded: LibraryData, onReset: () => unknown) {
+  constructor(loaded: LibrarySnapshot, onReset: () => unknown) {
     this.#snapshot = { videos: loaded.videos, seq: loaded.seq };
     this.#store = new LiveStore({
       topics: [{ topic: 'library', afterSeq: loaded.seq }],
@@ -128,21 +123,10 @@ export class LibraryState {
   }
 
   /** Takes over newly loaded data. */
-  replace(loaded: LibraryData): void {
+  replace(loaded: LibrarySnapshot): void {
     this.#snapshot = { videos: loaded.videos, seq: loaded.seq };
     this.#store.restart([{ topic: 'library', afterSeq: loaded.seq }]);
   }
-}
-
-/** A video page's data, as its loader gives it. `clips` are the live ones in source order. */
-export interface VideoData {
-  readonly video: VideoView;
-  readonly clips: readonly ClipView[];
-  readonly stages: readonly StageView[];
-  readonly log: readonly LiveEvent[];
-  readonly comments: readonly CommentView[];
-  readonly drawings: readonly DrawingView[];
-  readonly seq: number;
 }
 
 /** What a page hears beside state. */
@@ -229,6 +213,5 @@ export class VideoState {
 }
 
 function toSnapshot(loaded: VideoData): VideoSnapshot {
-  const { video, clips, stages, log, comments, drawings, seq } = loaded;
-  return { video, clips, stages, log, comments, drawings, seq, replaced: new Map(), isRemoved: false };
+  return { ...loaded, replaced: new Map(), isRemoved: false };
 }

@@ -1,17 +1,12 @@
-import { LiveStore, VideoState, type PageHooks, type VideoData } from '#lib/client/live-store.svelte.ts';
+import { LiveStore, VideoState, type PageHooks } from '#lib/client/live-store.svelte.ts';
 import { spansOverlap } from '#lib/core/cuts.ts';
 import { tally, type Tally } from '#lib/core/consensus.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
-import { applyToSession, type SessionSnapshot } from '#lib/live/apply-session.ts';
+import { applyToSession, type SessionData, type SessionSnapshot } from '#lib/live/apply-session.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
 import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
 import { sessionTopic } from '#lib/live/topics.ts';
 import type { ClipView } from '#lib/live/views.ts';
-
-/** A session page's data, as its loader gives it. */
-export interface SessionData extends SessionSnapshot {
-  readonly videos: readonly VideoData[];
-}
 
 /** What a session's page hears beside state. */
 export interface SessionHooks extends PageHooks {

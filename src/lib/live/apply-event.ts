@@ -12,8 +12,8 @@ export interface LibrarySnapshot {
   readonly seq: number;
 }
 
-/** A page's video after event `seq` of its topic. `clips` are the live ones in source order; `log` is oldest first. */
-export interface VideoSnapshot {
+/** A video's page after event `seq` of its topic. `clips` are the live ones in source order; `log` is oldest first. */
+export interface VideoData {
   readonly video: VideoView;
   readonly clips: readonly ClipView[];
   readonly stages: readonly StageView[];
@@ -22,6 +22,10 @@ export interface VideoSnapshot {
   readonly comments: readonly CommentView[];
   readonly drawings: readonly DrawingView[];
   readonly seq: number;
+}
+
+/** A video's page as it has become since it was loaded. */
+export interface VideoSnapshot extends VideoData {
   /** Clips that were replaced, with the version that this made: a late reply can't bring them back. */
   readonly replaced: ReadonlyMap<number, number>;
   /** Whether the video has been deleted. */

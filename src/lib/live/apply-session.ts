@@ -1,3 +1,4 @@
+import type { VideoData } from '#lib/live/apply-event.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
 import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
 import { sessionTopic } from '#lib/live/topics.ts';
@@ -9,6 +10,11 @@ export interface SessionSnapshot {
   readonly claims: readonly ClaimView[];
   readonly votes: readonly VoteView[];
   readonly seq: number;
+}
+
+/** A session's page with all of its videos', as it is loaded. */
+export interface SessionData extends SessionSnapshot {
+  readonly videos: readonly VideoData[];
 }
 
 /** Applies an event to a session. Applying it twice changes nothing; unknown types are ignored. */

@@ -50,5 +50,6 @@ it('a video is encoded on Fly Machines though a worker dies in the middle, and p
   expect(seen.every((percent, index) => percent !== null && percent >= (seen[index - 1] ?? 0))).toBe(true);
   const calls = await env.sql`select task, attempt, state from pool_calls where task = 'encode-video'`;
   expect([...calls]).toEqual([{ task: 'encode-video', attempt: 1, state: 'committed' }]);
-  expect(fly.counts().maxExisting).toBe(1);
+  const story = await env.sql`select kind, runner_id, message, at from pool_events order by id`;
+  expect(fly.counts().maxExisting, JSON.stringify(story)).toBe(1);
 }, 180_000);

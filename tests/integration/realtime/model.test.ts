@@ -8,7 +8,8 @@ import { applyReply, applyToVideo, type VideoSnapshot } from '#lib/live/apply-ev
 import { applyToSession, type SessionSnapshot } from '#lib/live/apply-session.ts';
 import type { RequestName, Requests } from '#lib/live/commands.ts';
 import { sessionTopic, videoTopic } from '#lib/live/topics.ts';
-import { sessionPage, type SessionPage } from '#lib/server/features/browse-library.ts';
+import type { SessionData } from '#lib/live/apply-session.ts';
+import { sessionPage } from '#lib/server/features/browse-library.ts';
 import { addMember } from '#lib/server/features/join-session.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { createSession } from '#lib/server/features/run-session.ts';
@@ -214,7 +215,7 @@ class Client {
     for (const [id, video] of this.videos) this.videos.set(id, applyReply(video, reply as never));
   }
 
-  #take(page: SessionPage): void {
+  #take(page: SessionData): void {
     const { session, members, claims, votes, seq } = page;
     this.session = { session, members, claims, votes, seq };
     for (const video of page.videos) this.videos.set(video.video.id, { ...video, replaced: new Map(), isRemoved: false });

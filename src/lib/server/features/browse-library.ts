@@ -1,9 +1,8 @@
 import type { FrameRate } from '#lib/core/frame-rate.ts';
-import type { LiveEvent } from '#lib/live/events.ts';
-import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
-import type { CommentView, DrawingView } from '#lib/live/talk-views.ts';
+import type { LibrarySnapshot, VideoData } from '#lib/live/apply-event.ts';
+import type { SessionData } from '#lib/live/apply-session.ts';
 import { sessionTopic, videoTopic } from '#lib/live/topics.ts';
-import type { ClipView, StageView, VideoView } from '#lib/live/views.ts';
+import type { ClipView } from '#lib/live/views.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { claimsOf } from '#lib/server/stores/claims.ts';
 import { approvedClips, clipsOfVideos } from '#lib/server/stores/clips.ts';
@@ -21,23 +20,12 @@ function onSnapshot<T>(sql: Database, read: (tx: Transaction) => Promise<T>): Pr
 }
 
 /** The library: all videos, newest first, as of event `seq` of topic `library`. */
-export function libraryPage(sql: Database): Promise<{ videos: VideoView[]; seq: number }> {
+export function libraryPage(sql: Database): Promise<LibrarySnapshot> {
   return onSnapshot(sql, async (tx) => ({ videos: await videoViews(tx), seq: await latestSeq(tx, 'library') }));
 }
 
-/** A video's page, as of event `seq` of its topic: clips in source order, the log oldest first, the talk about it. */
-export interface VideoPage {
-  readonly video: VideoView;
-  readonly clips: readonly ClipView[];
-  readonly stages: readonly StageView[];
-  readonly log: readonly LiveEvent[];
-  readonly comments: readonly CommentView[];
-  readonly drawings: readonly DrawingView[];
-  readonly seq: number;
-}
-
 /** A video with all that its page shows; null when there is none. */
-export function videoPage(sql: Database, videoId: number): Promise<VideoPage | null> {
+export function videoPage(sql: Database, videoId: number): Promise<VideoData | null> {
   return onSnapshot(sql, async (tx) => {
     const [page] = await readVideos(tx, [videoId]);
     if (page === undefined) return null;
@@ -45,18 +33,8 @@ export function videoPage(sql: Database, videoId: number): Promise<VideoPage | n
   });
 }
 
-/** A review session with its videos, as of event `seq` of its topic. */
-export interface SessionPage {
-  readonly session: SessionView;
-  readonly members: readonly MemberView[];
-  readonly claims: readonly ClaimView[];
-  readonly votes: readonly VoteView[];
-  readonly videos: readonly VideoPage[];
-  readonly seq: number;
-}
-
 /** A review session with all that its page shows; null when there is none. Logs are left out. */
-export function sessionPage(sql: Database, sessionId: number): Promise<SessionPage | null> {
+export function sessionPage(sql: Database, sessionId: number): Promise<SessionData | null> {
   return onSnapshot(sql, async (tx) => {
     const session = await sessionView(tx, sessionId);
     if (session === null) return null;
@@ -72,7 +50,7 @@ export function sessionPage(sql: Database, sessionId: number): Promise<SessionPa
   });
 }
 
-async function readVideos(tx: Transaction, videoIds: readonly number[]): Promise<VideoPage[]> {
+async function readVideos(tx: Transaction, videoIds: readonly number[]): Promise<VideoData[]> {
   const videos = await videoViews(tx, videoIds);
   const clips = Map.groupBy(await clipsOfVideos(tx, videoIds), (clip) => clip.videoId);
   const comments = Map.groupBy(await commentViews(tx, { videoIds }), (comment) => comment.videoId);

@@ -4,16 +4,15 @@ import { Server } from 'socket.io';
 import * as v from 'valibot';
 import { isConnectionLost, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import type { Commands, Lead, PlainRequest } from '#lib/server/realtime/commands.ts';
+import type { Commands, PlainRequest } from '#lib/server/realtime/commands.ts';
 import { DatabaseClock } from '#lib/server/realtime/database-clock.ts';
-import { NodeLink } from '#lib/server/realtime/node-link.ts';
-import { Presence } from '#lib/server/realtime/presence.ts';
 import type { ListenerSink, TopicSource } from '#lib/server/realtime/listener.ts';
 import { RateLimit } from '#lib/server/realtime/rate-limit.ts';
+import { NOT_IN, Seating } from '#lib/server/realtime/seating.ts';
 import { cutOff, Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
-import { REQUEST_SCHEMAS, SayingSchema, SubscribeSchema, type EnterReply, type Refused, type Saying } from '#lib/live/commands.ts';
+import { REQUEST_SCHEMAS, SubscribeSchema, type Refused } from '#lib/live/commands.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
-import { isTopic, type Topic } from '#lib/live/topics.ts';
+import { isTopic } from '#lib/live/topics.ts';
 
 /** Who may come in, and who may stay; see `authenticate.ts`. */
 export interface Door {
@@ -45,10 +44,6 @@ const DATABASE_RETRY_MS = 250;
 /** A page asks for all of its topics at once, and again when it comes back. */
 const SUBSCRIPTIONS_PER_SECOND = 60;
 const SUBSCRIPTIONS_BURST = 300;
-/** Pointers, playheads and strokes: more often than a screen is painted makes no sense. */
-const SAYINGS_PER_SECOND = 60;
-const SAYINGS_BURST = 120;
-const NOT_IN = { kind: 'refused', message: 'You are not part of this: ask for a link.' } as const;
 
 /** The Socket.IO end of a web node: lets people in, answers their commands, passes events on. */
 export class Hub implements ListenerSink {
@@ -58,12 +53,8 @@ export class Hub implements ListenerSink {
   readonly #commands: Commands;
   readonly #rateLimit = new RateLimit(COMMANDS_PER_SECOND, COMMANDS_BURST);
   readonly #subscriptionLimit = new RateLimit(SUBSCRIPTIONS_PER_SECOND, SUBSCRIPTIONS_BURST);
-  readonly #sayingLimit = new RateLimit(SAYINGS_PER_SECOND, SAYINGS_BURST);
-  readonly #presence: Presence;
-  readonly #nodes: NodeLink;
+  readonly #seating: Seating;
   readonly #clock: DatabaseClock;
-  /** Who leads the sessions that sockets here follow. */
-  readonly #leads = new Map<Topic, Lead>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
   #isClosing = false;
@@ -87,12 +78,7 @@ export class Hub implements ListenerSink {
     });
     this.#rooms = new Rooms(this.#io, options.sql, options.source);
     this.#clock = new DatabaseClock(options.sql);
-    this.#presence = new Presence({
-      toRoom: (signal, isVolatile) => this.#rooms.sendSignal(signal, isVolatile),
-      toNodes: (word) => this.#nodes.tell(word),
-      onLeft: (topic, userId) => void this.#onLeft(topic, userId),
-    });
-    this.#nodes = new NodeLink(options.sql, this.#presence);
+    this.#seating = new Seating({ io: this.#io, sql: options.sql, rooms: this.#rooms, commands: options.commands });
     this.#io.use((socket, next) => {
       this.#door.authenticateHandshake(socket.handshake.headers.cookie).then(
         (user) => {
@@ -113,23 +99,21 @@ export class Hub implements ListenerSink {
 
   onEvent(event: LiveEvent): void {
     this.#rooms.sendEvent(event);
-    if (event.type === 'session-changed') this.#noteLead(event.topic, { userId: event.payload.session.leadId, seq: event.seq });
-    if (event.type === 'member-changed') void this.#askRightsAgain(event.topic, event.payload.member.userId);
-    if (event.type === 'member-removed') this.#shutOut(event.topic, event.payload.userId);
+    this.#seating.onEvent(event);
   }
 
   onNodeWords(text: string): void {
-    this.#nodes.hear(text);
+    this.#seating.hear(text);
   }
 
   onListeningAgain(): void {
-    this.#nodes.hello();
+    this.#seating.hello();
   }
 
   /** Makes itself known to the other nodes; call it once the listener has started. */
   async start(): Promise<void> {
     await this.#clock.start();
-    this.#nodes.hello();
+    this.#seating.hello();
   }
 
   onSignal(signal: LiveSignal): void {
@@ -152,8 +136,7 @@ export class Hub implements ListenerSink {
     this.#isClosing = true;
     clearInterval(this.#timer);
     this.#clock.close();
-    this.#presence.close();
-    const isGoodbyeSaid = this.#nodes.close();
+    const isGoodbyeSaid = this.#seating.close();
     const grace = new Promise((resolve) => setTimeout(resolve, graceMs).unref());
     await Promise.race([Promise.allSettled([...this.#underWay]), grace]);
     const sockets = [...this.#io.sockets.sockets.values()];
@@ -186,99 +169,27 @@ export class Hub implements ListenerSink {
       if (!socket.connected) return undefined;
       await this.#rooms.subscribe(socket, topic, afterSeq, reply);
       // Someone removed in between was not there yet to be shut out; from now on a removal is heard.
-      if ((await this.#commands.standing(socket.data.user, topic)).right === null) this.#shutOut(topic, socket.data.user.userId);
+      if ((await this.#commands.standing(socket.data.user, topic)).right === null) this.#seating.shutOut(topic, socket.data.user.userId);
       return undefined;
     });
     for (const name of Object.keys(this.#commands.answers) as PlainRequest[]) {
       const run = this.#commands.answers[name] as (user: SocketUser, request: unknown) => Promise<unknown>;
       answer(name, REQUEST_SCHEMAS[name], (request) => run(socket.data.user, request));
     }
-    answer('enter', REQUEST_SCHEMAS.enter, async ({ topic }) => this.#enter(socket, topic));
+    answer('enter', REQUEST_SCHEMAS.enter, ({ topic }) => this.#seating.enter(socket, topic));
     answer('clock', REQUEST_SCHEMAS.clock, async () => ({ kind: 'ok', nowMs: this.#clock.nowMs() }));
-    on('say', (saying) => this.#say(socket, saying));
+    on('say', (saying) => !this.#isClosing && this.#seating.say(socket, saying));
     on('unsubscribe', (topic) => {
       if (typeof topic !== 'string' || !isTopic(topic)) return;
-      this.#presence.leave(topic, socket.id);
+      this.#seating.leave(socket, topic);
       this.#rooms.unsubscribe(socket, topic);
     });
     socket.on('disconnect', () => this.#leave(socket));
   }
 
-  /** Seats a socket in the room of a topic that it follows; it sits in one room at a time. */
-  async #enter(socket: LiveServerSocket, topic: string): Promise<EnterReply> {
-    if (!isTopic(topic) || !this.#rooms.isFollowing(socket, topic)) return NOT_IN;
-    const { right, lead } = await this.#commands.standing(socket.data.user, topic);
-    if (lead !== null) this.#noteLead(topic, lead);
-    // While that was asked, the socket may have gone, or its person been removed.
-    if (right === null || !socket.connected || !this.#rooms.isFollowing(socket, topic)) return NOT_IN;
-    socket.data.mayDraw = right !== 'watch';
-    const { seatedIn, user } = socket.data;
-    if (seatedIn !== undefined && seatedIn !== topic) this.#presence.leave(seatedIn, socket.id);
-    socket.data.seatedIn = topic;
-    const { userId, name, role } = user;
-    const state = { clipId: null, videoId: null, frame: null, cursorFrame: null, followingId: null, activity: 'active' as const };
-    return { kind: 'ok', seatId: socket.id, ...this.#presence.enter(topic, { seatId: socket.id, userId, name, role, ...state }) };
-  }
-
-  /** Passes on what a window tells its room. What is not understood, not allowed or too much is left out: it will say more. */
-  #say(socket: LiveServerSocket, saying: unknown): void {
-    const { user, seatedIn } = socket.data;
-    if (this.#isClosing || !this.#sayingLimit.take(user.userId, Date.now())) return;
-    const parsed = v.safeParse(SayingSchema, saying);
-    if (!parsed.success || parsed.output.topic !== seatedIn || !this.#presence.isSeated(seatedIn, socket.id)) return;
-    this.#passOn(socket, seatedIn, parsed.output);
-  }
-
-  #passOn(socket: LiveServerSocket, topic: Topic, saying: Saying): void {
-    const { userId, name, role } = socket.data.user;
-    switch (saying.kind) {
-      case 'here':
-        return this.#presence.update(topic, socket.id, saying.seat);
-      case 'playhead':
-        if (this.#leads.get(topic)?.userId !== userId) return;
-        return this.#presence.say(socket.id, { topic, type: 'playhead', payload: { ...saying.playhead, userId } });
-      case 'stroke':
-        if (role === 'viewer' || socket.data.mayDraw !== true) return;
-        return this.#presence.say(socket.id, { topic, type: 'stroke', payload: { ...saying.stroke, userId, name } });
-      case 'reaction':
-        return this.#presence.say(socket.id, { topic, type: 'reaction', payload: { emoji: saying.emoji, userId, name } });
-    }
-  }
-
-  /** Nobody need follow a session while its lead changes: what was read when someone entered counts until a later event. */
-  #noteLead(topic: Topic, lead: Lead): void {
-    if (lead.seq >= (this.#leads.get(topic)?.seq ?? 0)) this.#leads.set(topic, lead);
-  }
-
-  #shutOut(topic: Topic, userId: number): void {
-    for (const socket of this.#rooms.shutOut(topic, userId)) this.#presence.leave(topic, socket.id);
-  }
-
-  /** A member's role has changed: their windows in the room may do more or less than before. */
-  async #askRightsAgain(topic: Topic, userId: number): Promise<void> {
-    const seated = [...this.#io.sockets.sockets.values()].filter(({ data }) => data.seatedIn === topic && data.user.userId === userId);
-    try {
-      for (const socket of seated) {
-        const { right } = await this.#commands.standing(socket.data.user, topic);
-        if (socket.data.seatedIn === topic) socket.data.mayDraw = right !== null && right !== 'watch';
-      }
-    } catch (error) {
-      this.#log.warn({ err: error, topic, userId }, 'a member’s rights could not be read again');
-    }
-  }
-
   #leave(socket: LiveServerSocket): void {
-    if (socket.data.seatedIn !== undefined) this.#presence.leave(socket.data.seatedIn, socket.id);
+    this.#seating.leave(socket);
     this.#rooms.leave(socket);
-  }
-
-  async #onLeft(topic: Topic, userId: number): Promise<void> {
-    try {
-      await this.#commands.onLeft(topic, userId);
-    } catch (error) {
-      // What they hold lapses by itself, a little later.
-      this.#log.warn({ err: error, topic, userId }, 'a leave could not be noted');
-    }
   }
 
   /** Bounds, parses and runs one message; whatever happens, it is answered. */
@@ -342,7 +253,7 @@ export class Hub implements ListenerSink {
   async #recheckAll(): Promise<void> {
     this.#rateLimit.prune(Date.now());
     this.#subscriptionLimit.prune(Date.now());
-    this.#sayingLimit.prune(Date.now());
+    this.#seating.prune();
     for (const socket of [...this.#io.sockets.sockets.values()]) await this.#readmit(socket);
   }
 
