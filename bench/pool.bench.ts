@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { slotHolders } from '#lib/server/stores/pool-runners.ts';
+import { poolLoad } from '#lib/server/stores/pool-runners.ts';
 import { openEnvironment } from '../tests/support/environment.ts';
 import { callOptions, startTestPool, TEST_RUNNER } from '../tests/support/pool/pool.ts';
 import { echo } from '../tests/support/pool/tasks.ts';
@@ -32,14 +32,14 @@ export async function run(): Promise<void> {
       // A call is measured, not the machine's preparing for the next.
       await sleep(200);
     }
-    await untilEmpty(() => slotHolders(env.sql, 'media'));
+    await untilEmpty(async () => (await poolLoad(env.sql, 'media', 0)).holders);
 
     const startedAtMs = performance.now();
     let peak = 0;
-    const watching = setInterval(() => void slotHolders(env.sql, 'media').then((now) => (peak = Math.max(peak, now.length))), 50);
+    const watching = setInterval(() => void poolLoad(env.sql, 'media', 0).then((now) => (peak = Math.max(peak, now.holders.length))), 50);
     await Promise.all(Array.from({ length: BURST_CALLS }, () => call(BURST_CALL_MS)));
     const doneMs = performance.now();
-    await untilEmpty(() => slotHolders(env.sql, 'media'));
+    await untilEmpty(async () => (await poolLoad(env.sql, 'media', 0)).holders);
     clearInterval(watching);
     const [use] = await env.sql<{ machineSeconds: number; busySeconds: number }[]>`
       select extract(epoch from sum(gone_at - started_at))::float8 as "machineSeconds", sum(busy_ms)::float8 / 1000 as "busySeconds"
@@ -86,7 +86,7 @@ async function timesMs(count: number, work: () => Promise<unknown>): Promise<num
   return times;
 }
 
-async function untilEmpty(holders: () => Promise<unknown[]>): Promise<void> {
+async function untilEmpty(holders: () => Promise<readonly unknown[]>): Promise<void> {
   while ((await holders()).length > 0) await sleep(50);
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect } from '#lib/server/db.ts';
 import { CallTaken, ParentStops, TaskRefused, type Pool } from '#lib/server/pool/pool.ts';
-import { slotHolders } from '#lib/server/stores/pool-runners.ts';
+import { poolLoad } from '#lib/server/stores/pool-runners.ts';
 import { reserveApiRequest } from '#lib/server/stores/pools.ts';
 import { openEnvironment, type TestEnvironment } from '../../support/environment.ts';
 import { callOptions, startTestPool } from '../../support/pool/pool.ts';
@@ -24,7 +24,7 @@ afterEach(async () => {
   await vi.waitFor(async () => expect(await holders()).toEqual([]), 10_000);
 }, 20_000);
 
-const holders = () => slotHolders(env.sql, 'media');
+const holders = async () => (await poolLoad(env.sql, 'media', 0)).holders;
 const until = (check: () => unknown) => vi.waitFor(check, { timeout: 15_000, interval: 30 });
 const machinesEver = async () => (await env.sql`select count(*)::int as n from pool_runners`)[0]!.n as number;
 const eventKinds = async () => (await env.sql<{ kind: string }[]>`select kind from pool_events order by id`).map((event) => event.kind);

@@ -6,7 +6,7 @@ import type { Database, Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { coalesced } from '#lib/core/coalesced.ts';
 import { BootRefused, type MachineStatus, type RunnerBackend } from '#lib/server/pool/backends/backend.ts';
-import { queuedMemoryMb, requeueLostCalls } from '#lib/server/stores/pool-calls.ts';
+import { requeueLostCalls } from '#lib/server/stores/pool-calls.ts';
 import {
   adoptBoots,
   drainRunner,
@@ -18,10 +18,10 @@ import {
   markGone,
   markMachine,
   markRequested,
+  poolLoad,
   reserveSlot,
   runnerOfMachine,
   runnersToCheck,
-  slotHolders,
   type RunnerRow,
 } from '#lib/server/stores/pool-runners.ts';
 import {
@@ -138,12 +138,11 @@ export class PoolManager {
   }
 
   async #plan(tx: Transaction, pool: PoolRow): Promise<PoolPlan> {
-    const queued = await queuedMemoryMb(tx, pool.name, MOST_QUEUED);
-    const holders = await slotHolders(tx, pool.name);
+    const { holders, queuedMemoryMb } = await poolLoad(tx, pool.name, MOST_QUEUED);
     // What was spent only matters where something is about to be spent.
-    const isSpendRead = pool.spendCapUsd !== null && queued.length > 0;
+    const isSpendRead = pool.spendCapUsd !== null && queuedMemoryMb.length > 0;
     return planPool({
-      ...{ limits: pool, holders, queuedMemoryMb: queued, isWarm: pool.isWarm, isBackingOff: pool.isBackingOff },
+      ...{ limits: pool, holders, queuedMemoryMb, isWarm: pool.isWarm, isBackingOff: pool.isBackingOff },
       spentUsd: isSpendRead ? await spentThisMonth(tx, pool.name, this.#options.backend.isPaid) : 0,
     });
   }

@@ -226,14 +226,6 @@ export async function requeueLostCalls(tx: Transaction, pool: string): Promise<{
   }));
 }
 
-/** Memory that each waiting call needs, in MB, the most urgent first; no more than `limit`. */
-export async function queuedMemoryMb(sql: Sql, pool: string, limit: number): Promise<number[]> {
-  const rows = await sql<{ memoryMb: number }[]>`
-    select memory_mb as "memoryMb" from pool_calls
-    where pool = ${pool} and state = 'queued' order by priority desc, id limit ${limit}`;
-  return rows.map((row) => row.memoryMb);
-}
-
 /** Removes calls that ended long ago. */
 export async function removeOldCalls(sql: Sql, olderThanDays: number): Promise<number> {
   const rows = await sql`

@@ -49,12 +49,36 @@ export function machineName(deployment: string, runner: Pick<RunnerRow, 'pool' |
   return `${deployment}-${runner.pool}-${runner.slot}-${runner.epoch}`;
 }
 
-/** Machines that take a slot, with the number of their running calls. */
-export async function slotHolders(sql: Sql, pool: string): Promise<SlotHolder[]> {
-  return sql<SlotHolder[]>`
-    select r.id, r.slot, r.state, r.memory_mb as "memoryMb", count(c.id)::int as "runningCount"
-    from pool_runners r left join pool_calls c on c.runner_id = r.id and c.state = 'running'
-    where r.pool = ${pool} and r.state <> 'gone' group by r.id order by r.slot`;
+/** What a pool is asked for and what it has, at one and the same moment. */
+export interface PoolLoad {
+  /** Machines that take a slot, with the number of their running calls. */
+  readonly holders: readonly SlotHolder[];
+  /** Memory of the calls that wait, in MB, the next to run first. */
+  readonly queuedMemoryMb: readonly number[];
+}
+
+/**
+ * Reads a pool's machines and at most `limit` of its waiting calls. In one statement: between two, a call that is
+ * claimed would be seen waiting and its machine at work, and a machine would be added for nothing.
+ */
+export async function poolLoad(sql: Sql, pool: string, limit: number): Promise<PoolLoad> {
+  const [row] = await sql<PoolLoad[]>`
+    select
+      coalesce((
+        select json_agg(json_build_object('id', h.id, 'slot', h.slot, 'state', h.state, 'memoryMb', h.memory_mb, 'runningCount', h.running)
+                        order by h.slot)
+        from (
+          select r.id, r.slot, r.state, r.memory_mb, count(c.id)::int as running
+          from pool_runners r left join pool_calls c on c.runner_id = r.id and c.state = 'running'
+          where r.pool = ${pool} and r.state <> 'gone' group by r.id
+        ) h), '[]') as holders,
+      coalesce((
+        select json_agg(q.memory_mb order by q.priority desc, q.id)
+        from (
+          select memory_mb, priority, id from pool_calls
+          where pool = ${pool} and state = 'queued' order by priority desc, id limit ${limit}
+        ) q), '[]') as "queuedMemoryMb"`;
+  return row!;
 }
 
 /** Takes a free slot for a machine of this size, for this parent to boot. Gives its row's id. */
