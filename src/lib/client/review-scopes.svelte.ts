@@ -85,7 +85,7 @@ export class SessionScope implements ReviewScope {
 
   /** Who holds a clip while the work is divided; null for nobody. */
   holderOf(clip: ClipView): number | null {
-    return this.isDivided ? (this.#state.claims.find((claim) => claim.clipId === clip.id)?.userId ?? null) : null;
+    return this.isDivided ? this.#state.holderOf(clip) : null;
   }
 
   clipsAround(clip: ClipView): readonly ClipView[] {

@@ -1,10 +1,10 @@
 import { LiveStore, VideoState, type PageHooks } from '#lib/client/live-store.svelte.ts';
-import { spansOverlap } from '#lib/core/cuts.ts';
+import { spansTouching } from '#lib/core/cuts.ts';
 import { tally, type Tally } from '#lib/core/consensus.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
 import { applyToSession, type SessionData, type SessionSnapshot } from '#lib/live/apply-session.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
-import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
+import type { MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
 import { sessionTopic } from '#lib/live/topics.ts';
 import type { ClipView } from '#lib/live/views.ts';
 
@@ -49,8 +49,9 @@ export class SessionState {
     return this.#snapshot.members;
   }
 
-  get claims(): readonly ClaimView[] {
-    return this.#snapshot.claims;
+  /** Who holds a clip; null for nobody. */
+  holderOf(clip: ClipView): number | null {
+    return this.#claimsByClip.get(clip.id)?.[0]?.userId ?? null;
   }
 
   /** Its videos, each live. */
@@ -60,16 +61,16 @@ export class SessionState {
 
   /** The clips that it is about, in the order of its films. */
   readonly clips: readonly ClipView[] = $derived.by(() => {
-    const { spans } = this.#snapshot.session;
-    return this.#videos.flatMap((video) => {
-      const own = spans.filter((span) => span.videoId === video.video.id);
-      return video.clips.filter((clip) => own.some((span) => spansOverlap(span, clip)));
-    });
+    const spans = Map.groupBy(this.#snapshot.session.spans, (span) => span.videoId);
+    return this.#videos.flatMap((video) => spansTouching(video.clips, spans.get(video.video.id) ?? []));
   });
+
+  readonly #votesByClip = $derived(Map.groupBy(this.#snapshot.votes, (vote) => vote.clipId));
+  readonly #claimsByClip = $derived(Map.groupBy(this.#snapshot.claims, (claim) => claim.clipId));
 
   /** The votes on a clip as it is now. */
   votesOn(clip: ClipView): readonly VoteView[] {
-    return this.#snapshot.votes.filter((vote) => vote.clipId === clip.id && vote.version === clip.version);
+    return (this.#votesByClip.get(clip.id) ?? []).filter((vote) => vote.version === clip.version);
   }
 
   /** How the votes on a clip stand. */

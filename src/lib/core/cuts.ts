@@ -31,6 +31,16 @@ export function spansOverlap(one: FrameSpan, other: FrameSpan): boolean {
   return one.startFrame < other.endFrame && other.startFrame < one.endFrame;
 }
 
+/** Those of `spans` that share a frame with any of `others`. Both rise and neither overlaps itself, so one walk along both is enough. */
+export function spansTouching<Span extends FrameSpan>(spans: readonly Span[], others: readonly FrameSpan[]): Span[] {
+  let at = 0;
+  return spans.filter((span) => {
+    while (at < others.length && (others[at]?.endFrame ?? 0) <= span.startFrame) at += 1;
+    const other = others[at];
+    return other !== undefined && spansOverlap(span, other);
+  });
+}
+
 /** The same frames in as few spans as possible, in rising order: those that touch or overlap become one. */
 export function joinSpans(spans: readonly FrameSpan[]): FrameSpan[] {
   const joined: FrameSpan[] = [];

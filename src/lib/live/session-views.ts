@@ -86,6 +86,7 @@ export interface PersonSummary {
 
 /** A session looked back on. */
 export interface SessionSummary {
+  readonly session: SessionView;
   readonly people: readonly PersonSummary[];
   readonly clipCount: number;
   readonly openCount: number;

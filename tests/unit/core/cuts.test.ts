@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { joinSpans, spansBetweenCuts, spansOverlap } from '#lib/core/cuts.ts';
+import { joinSpans, spansBetweenCuts, spansOverlap, spansTouching } from '#lib/core/cuts.ts';
 
 describe('spans between cuts', () => {
   it('are the whole video when there is no cut', () => {
@@ -65,6 +65,20 @@ describe('spans', () => {
         const isShared = framesOf(one).some((frame) => framesOf(other).includes(frame));
         expect(spansOverlap(one, other)).toBe(isShared);
         expect(spansOverlap(other, one)).toBe(isShared);
+      }),
+    );
+  });
+
+  it('that touch others are those that overlap any of them', () => {
+    const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 79 }), { maxLength: 20 });
+    fc.assert(
+      fc.property(cuts, fc.array(span, { maxLength: 8 }), (frames, wanted) => {
+        const clips = spansBetweenCuts(
+          frames.toSorted((a, b) => a - b),
+          80,
+        );
+        const others = joinSpans(wanted);
+        expect(spansTouching(clips, others)).toEqual(clips.filter((clip) => others.some((other) => spansOverlap(clip, other))));
       }),
     );
   });

@@ -164,6 +164,7 @@ export async function summarize(sql: Sql, actor: Actor, sessionId: number): Prom
   );
   const underWayMs = session.resumedAt === null ? 0 : Date.now() - Date.parse(session.resumedAt);
   return {
+    session,
     people,
     clipCount: clips.length,
     openCount: open.length,

@@ -1,7 +1,7 @@
 import { mentionedIds } from '#lib/core/mentions.ts';
 import type { CommentCommand, DoneReply, DrawCommand, MarkCommand } from '#lib/live/commands.ts';
 import { userTopic, videoTopic } from '#lib/live/topics.ts';
-import type { HistoryEntry } from '#lib/live/talk-views.ts';
+import type { HistoryEntry, MentionView } from '#lib/live/talk-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { refusalToDecide, type Actor } from '#lib/server/features/rights.ts';
 import { setStars, setTag, tagsInUse } from '#lib/server/stores/clip-marks.ts';
@@ -9,7 +9,7 @@ import { clipsById, publishClips } from '#lib/server/stores/clips.ts';
 import { historyOf } from '#lib/server/stores/decisions.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 import * as talk from '#lib/server/stores/talk.ts';
-import { findUser, mentionablePeople } from '#lib/server/stores/users.ts';
+import { mentionablePeople } from '#lib/server/stores/users.ts';
 import { lockVideo } from '#lib/server/stores/videos.ts';
 
 const GONE = { kind: 'refused', message: 'This comment was deleted.' } as const;
@@ -144,8 +144,8 @@ export async function clipHistory(sql: Sql, clipId: number): Promise<readonly Hi
 }
 
 /** The comments that mention someone, newest first. */
-export async function mentions(sql: Sql, userId: number): Promise<Awaited<ReturnType<typeof talk.mentionsOf>>> {
-  return (await findUser(sql, userId)) === null ? [] : talk.mentionsOf(sql, userId);
+export function mentions(sql: Sql, userId: number): Promise<MentionView[]> {
+  return talk.mentionsOf(sql, userId);
 }
 
 /** Who can be mentioned, and the tags in use: what a review page proposes. */

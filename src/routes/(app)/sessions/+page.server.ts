@@ -7,9 +7,10 @@ import { libraryPage } from '#lib/server/features/browse-library.ts';
 import { createSession, listSessions, type SessionSource } from '#lib/server/features/run-session.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-/** The sessions that one takes part in, and what a new one could be over. */
+/** The sessions that one takes part in, and what a new one could be over. The layout asks for them anew when they change. */
 export const load: PageServerLoad = async (event) => {
   const user = requireUser(event);
+  event.depends('app:sessions');
   const [sessions, library] = await Promise.all([listSessions(db(), actorOf(user)), libraryPage(db())]);
   const videos = library.videos.filter((video) => video.state === 'ready').map(({ id, title, clipCounts }) => ({ id, title, clipCounts }));
   return { sessions, videos };
