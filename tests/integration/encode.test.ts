@@ -45,7 +45,7 @@ describe('encoding', () => {
     await ffmpeg(...args, '-c:v', 'libx264', source);
     const encoded = await encode(source);
     expect(encoded).toMatchObject({ frameCount, hasAudio, scenes: { frameCount } });
-    expect((await measureVideo(await objectStore().localPath(encoded.masterKey))).frameCount).toBe(frameCount);
+    expect((await measureVideo(await objectStore().inputFor(encoded.masterKey))).frameCount).toBe(frameCount);
     expect((encoded.width % 2) + (encoded.height % 2)).toBe(0);
   });
 
@@ -74,7 +74,7 @@ describe('encoding', () => {
       source,
     );
     const { proxyKey, frameRate, frameCount } = await encode(source);
-    const whole = await frameDigests(await objectStore().localPath(proxyKey));
+    const whole = await frameDigests(await objectStore().inputFor(proxyKey));
     expect(whole).toHaveLength(frameCount);
     for (const [startFrame, endFrame] of [
       [0, 1],
@@ -88,7 +88,7 @@ describe('encoding', () => {
     ] as const) {
       const key = `temp/clip-${startFrame}.mp4`;
       await publishClipFile({ proxyKey, frameRate, span: { startFrame, endFrame }, key, signal: new AbortController().signal });
-      const clip = await objectStore().localPath(key);
+      const clip = await objectStore().inputFor(key);
       expect(await frameDigests(clip)).toEqual(whole.slice(startFrame, endFrame));
       const { startSeconds, audioStartSeconds } = await measureVideo(clip);
       if (endFrame - startFrame > 2) expect(Math.abs((audioStartSeconds ?? 9) - startSeconds)).toBeLessThan(0.04);

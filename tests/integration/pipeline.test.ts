@@ -91,7 +91,7 @@ describe('a video that can’t be encoded', () => {
   it('fails with the reason, can be tried again, and removed', async () => {
     await env.sql`update pools set is_paused = true`;
     const id = await importFilm(env, ann, 'testsrc2=s=320x180:r=25:d=4', ['-movflags', '+faststart']);
-    const source = await objectStore().localPath((await video(id))!.sourceKey!);
+    const source = await objectStore().inputFor((await video(id))!.sourceKey!);
     const whole = readFileSync(source);
     truncateSync(source, Math.floor(whole.length / 3));
     await env.sql`update pools set is_paused = false`;

@@ -22,7 +22,7 @@ export async function publishClipFile({ proxyKey, frameRate, span, signal, key }
   return inWorkFolder(async (workDir) => {
     const outPath = path.join(workDir, 'clip.mp4');
     await runFfmpeg({
-      inputs: [{ path: await objectStore().localPath(proxyKey), options: clipInputOptions(span, frameRate) }],
+      inputs: [{ path: await objectStore().inputFor(proxyKey), options: clipInputOptions(span, frameRate) }],
       outputs: [{ path: outPath, options: clipOutputOptions(span, frameRate) }],
       signal,
     });
@@ -42,7 +42,7 @@ export async function publishKeyframes({
   keys,
 }: ProxySpan & { readonly keys: readonly string[] }): Promise<void> {
   await inWorkFolder(async (workDir) => {
-    const proxyPath = await objectStore().localPath(proxyKey);
+    const proxyPath = await objectStore().inputFor(proxyKey);
     for (const [index, key] of keys.entries()) {
       const frame = span.startFrame + Math.floor((spanLength(span) * (index + 1)) / (keys.length + 1));
       const outPath = path.join(workDir, `${index}.jpg`);

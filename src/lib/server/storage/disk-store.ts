@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import type { ObjectStat, ObjectStore } from '#lib/server/storage/object-store.ts';
+import type { Availability, ObjectStat, ObjectStore } from '#lib/server/storage/object-store.ts';
 
-/** Objects as files below one folder. */
+/** Objects as files below one folder; all storage classes are one disk. */
 export class DiskStore implements ObjectStore {
   readonly #root: string;
 
@@ -29,7 +29,7 @@ export class DiskStore implements ObjectStore {
     }
   }
 
-  localPath(key: string): Promise<string> {
+  inputFor(key: string): Promise<string> {
     return Promise.resolve(this.#pathOf(key));
   }
 
@@ -54,6 +54,15 @@ export class DiskStore implements ObjectStore {
         ? []
         : [{ key: path.relative(this.#root, file), sizeBytes: stats.size, usedAtMs: Math.max(stats.atimeMs, stats.mtimeMs) }],
     );
+  }
+
+  async availability(key: string): Promise<Availability | null> {
+    return (await this.stat(key)) === null ? null : { kind: 'ready' };
+  }
+
+  /** A disk has no archive: what is there can be read. */
+  restore(): Promise<void> {
+    return Promise.resolve();
   }
 
   async remove(key: string): Promise<void> {

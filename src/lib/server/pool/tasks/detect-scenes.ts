@@ -14,7 +14,7 @@ export const detectScenes = defineTask({
   output: ScenesSchema,
   run: ({ proxyKey, frameRate, frameCount }, { signal, report }) =>
     inWorkFolder(async (workDir) =>
-      detectScenesInVideo(await objectStore().localPath(proxyKey), frameRate, workDir, {
+      detectScenesInVideo(await objectStore().inputFor(proxyKey), frameRate, workDir, {
         signal,
         onFrames: (frames) => report({ percent: frameCount === null ? null : (100 * frames) / frameCount, fps: null, etaMs: null }),
       }),

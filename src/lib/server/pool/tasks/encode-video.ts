@@ -29,7 +29,7 @@ export const encodeVideo = defineTask({
   run: ({ videoId, sourceKey }, { signal, report, attemptId }) =>
     inWorkFolder(async (workDir) => {
       const store = objectStore();
-      const encoded = await encodeSource(await store.localPath(sourceKey), workDir, { signal, onProgress: report }).catch(
+      const encoded = await encodeSource(await store.inputFor(sourceKey), workDir, { signal, onProgress: report }).catch(
         (error: unknown) => {
           throw error instanceof SourceRefused ? new TaskRefused(error.message) : error;
         },
@@ -39,7 +39,7 @@ export const encodeVideo = defineTask({
         masterKey: masterKey(videoId, attemptId),
         thumbnailKey: thumbnailKey(videoId, attemptId),
       };
-      await store.publish(keys.masterKey, encoded.masterPath);
+      await store.publish(keys.masterKey, encoded.masterPath, { storageClass: 'cold' });
       await store.publish(keys.thumbnailKey, encoded.posterPath);
       await store.publish(keys.proxyKey, encoded.proxyPath);
       const { width, height, frameRate, frameCount, durationMs, hasAudio, scenes } = encoded;
