@@ -23,8 +23,8 @@ export async function step(title, run) {
   return result;
 }
 
-/** Installs what is missing or out of date. Gives the environment for the app's processes. */
-export async function install() {
+/** Installs what is missing or out of date, for the tests too if asked. Gives the environment for the app's processes. */
+export async function install({ forTests = false } = {}) {
   if (Number(process.versions.node.split('.')[0]) < 20) fail(`Node ${process.versions.node} is too old: install Node 20 or newer.`);
   fs.mkdirSync(HOME, { recursive: true });
   const lock = digest('package-lock.json', 'package.json');
@@ -45,17 +45,26 @@ export async function install() {
   const venv = path.join(HOME, 'venv');
   const python = path.join(venv, 'bin', 'python');
   const requirements = digest('python/requirements.txt');
+  const packagesFrom = (file) =>
+    run(
+      python,
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', file],
+      'Python packages could not be installed: check the network and that Python is 3.11 or newer.',
+    );
   if (!fs.existsSync(python) || stamp('python') !== requirements) {
     await step('Installing Python packages', () => {
       fs.rmSync(venv, { recursive: true, force: true });
       if (spawnSync('python3', ['--version']).status !== 0) fail('Python 3 is missing: install Python 3.11 or newer.');
       run('python3', ['-m', 'venv', venv], 'Python can’t make a virtual environment: run `apt-get install python3-venv`.');
-      run(
-        python,
-        ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', 'python/requirements.txt'],
-        'Python packages could not be installed: check the network and that Python is 3.11 or newer.',
-      );
+      packagesFrom('python/requirements.txt');
       writeStamp('python', requirements);
+    });
+  }
+  const testRequirements = digest('python/requirements.txt', 'python/requirements-test.txt');
+  if (forTests && stamp('python-test') !== testRequirements) {
+    await step('Installing Python packages for the tests', () => {
+      packagesFrom('python/requirements-test.txt');
+      writeStamp('python-test', testRequirements);
     });
   }
   return { node, env: { ...process.env, HEATERS_PYTHON: python, ...mediaTools(python) }, postgresBinaries: postgresBinaries(python) };

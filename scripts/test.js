@@ -7,7 +7,7 @@ import path from 'node:path';
 import { build, fail, install, ROOT } from './install.js';
 import { startPostgres } from './embedded-postgres.js';
 
-const tools = await install();
+const tools = await install({ forTests: true });
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'heaters-test-'));
 fs.chmodSync(scratch, 0o755);
 const postgres = await startPostgres({ binaries: tools.postgresBinaries, home: path.join(scratch, 'postgres'), durable: false });
