@@ -38,12 +38,13 @@ async function loadPages(settings: Config): Promise<Handler> {
 async function main(): Promise<void> {
   const settings = configOrExit();
   const pages = await loadPages(settings);
-  const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door] = await Promise.all([
+  const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door, { startPlaybackSweeper }] = await Promise.all([
     import('#lib/server/uploads.ts'),
     import('#lib/server/realtime/hub.ts'),
     import('#lib/server/realtime/listener.ts'),
     import('#lib/server/realtime/commands.ts'),
     import('#lib/server/realtime/authenticate.ts'),
+    import('#lib/server/playback-sweeper.ts'),
   ]);
   const uploads = createUploadHandler();
 
@@ -101,6 +102,8 @@ async function main(): Promise<void> {
     log.info({ host: settings.host, port: settings.port, origin: settings.origin }, 'web is listening');
   });
 
+  const stopSweeping = startPlaybackSweeper(db());
+
   let isClosing = false;
   const close = async (signal: string) => {
     if (isClosing) return;
@@ -110,6 +113,7 @@ async function main(): Promise<void> {
       log.warn('web did not close in time');
       process.exit(0);
     }, CLOSE_WITHIN_MS).unref();
+    stopSweeping();
     // The sockets' clients see the connection end and come back to another process by themselves.
     const served = hub.close(2_000);
     server.closeIdleConnections();

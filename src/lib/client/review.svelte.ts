@@ -9,6 +9,8 @@ import type { ClipView } from '#lib/live/views.ts';
 const CLIPS_AHEAD = 5;
 const RETRY_MS = 3_000;
 const PLAYBACK_PATIENCE_MS = 8_000;
+/** URLs are renewed this long before they lapse: the same request keeps their files from being swept. */
+const RENEW_BEFORE_MS = 4 * 60_000;
 
 /** What the page tells the reviewer, with something that they may do about it. */
 export interface Notice {
@@ -23,6 +25,8 @@ export interface PlaybackSource {
   readonly url: string;
   readonly startFrame: number;
   readonly endFrame: number;
+  /** When the URL has to be renewed, on the clock of `performance.now()`. */
+  readonly renewAtMs: number;
 }
 
 /** What is reviewed: the clips of one video, or of a session, and the rules that hold there. */
@@ -166,21 +170,29 @@ export class Review {
     }
   }
 
-  /** Asks for the playback of what is wanted and not there; call again on `clip-ready`. */
+  #isGood(clip: ClipView): boolean {
+    return this.isExact(clip) && (this.#sources.get(clip.id)?.renewAtMs ?? 0) > performance.now();
+  }
+
+  /** Asks for the playback of what is wanted and not there, or will lapse soon; call again on `clip-ready`. */
   async fetchPlayback(): Promise<void> {
-    const clipIds = this.wanted.filter((clip) => !this.isExact(clip)).map((clip) => clip.id);
+    const clipIds = this.wanted.filter((clip) => !this.#isGood(clip)).map((clip) => clip.id);
     if (clipIds.length === 0) return;
     const reply = await liveSocket().request('playback', { clipIds }, { giveUpMs: PLAYBACK_PATIENCE_MS });
     if (reply.kind !== 'ok') return;
-    for (const { clipId, startFrame, endFrame, url } of reply.clips) {
-      if (url !== null) this.#sources.set(clipId, { clipId, url, startFrame, endFrame });
+    const nowMs = performance.now();
+    for (const { clipId, startFrame, endFrame, url, validMs } of reply.clips) {
+      if (url !== null) this.#sources.set(clipId, { clipId, url, startFrame, endFrame, renewAtMs: nowMs + validMs - RENEW_BEFORE_MS });
     }
   }
 
-  /** Asks again now and then until the current clip can play: a signal may have been lost. Gives the function that ends it. */
+  /**
+   * Asks again now and then until the current clip can play, for a signal may have been lost, and before
+   * its URL lapses. Gives the function that ends it.
+   */
   keepFetching(): () => void {
     const timer = setInterval(() => {
-      if (this.current !== null && !this.isExact(this.current)) void this.fetchPlayback();
+      if (this.current !== null && !this.#isGood(this.current)) void this.fetchPlayback();
     }, RETRY_MS);
     return () => clearInterval(timer);
   }

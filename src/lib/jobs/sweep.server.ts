@@ -3,33 +3,26 @@ import path from 'node:path';
 import { config } from '#lib/server/config.ts';
 import type { Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import { ATTEMPT_PREFIXES, TEMP_CLIP_PREFIX } from '#lib/server/storage/keys.ts';
+import { ATTEMPT_PREFIXES } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
 import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
 import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
 
-const TEMP_CLIP_LIFETIME_MS = 15 * 60_000;
 /** Longer than any attempt may take: what is older and not referred to, nobody will refer to. */
 const ATTEMPT_LIFETIME_MS = 24 * 3_600_000;
 const CALL_LIFETIME_DAYS = 14;
 const POOL_EVENT_LIFETIME_DAYS = 90;
 
 /**
- * Removes what nobody needs: playback files that nobody has asked for lately, files of attempts that
+ * Removes what nobody needs: files of attempts that
  * another attempt has overtaken or whose video is gone, work folders that a crash left, old records.
  */
 export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
-  const removedFiles = (await sweepPlayback(nowMs)) + (await sweepAttempts(sql, nowMs)) + (await sweepWorkFolders(nowMs));
+  const removedFiles = (await sweepAttempts(sql, nowMs)) + (await sweepWorkFolders(nowMs));
   const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
   log.info({ removedFiles, removedCalls }, 'swept');
-}
-
-async function sweepPlayback(nowMs: number): Promise<number> {
-  const old = (await objectStore().list(TEMP_CLIP_PREFIX)).filter(({ usedAtMs }) => nowMs - usedAtMs > TEMP_CLIP_LIFETIME_MS);
-  for (const { key } of old) await objectStore().remove(key);
-  return old.length;
 }
 
 async function sweepAttempts(sql: Database, nowMs: number): Promise<number> {

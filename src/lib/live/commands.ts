@@ -183,6 +183,8 @@ export type PlaybackReply =
         readonly startFrame: number;
         readonly endFrame: number;
         readonly url: string | null;
+        /** How long the URL is good from now on. */
+        readonly validMs: number;
       }[];
     }
   | Refused;

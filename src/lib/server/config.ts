@@ -31,6 +31,10 @@ const Environment = v.object({
   FLY_IMAGE_REF: v.optional(v.string()),
   FLY_REGION: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent'), 'info'),
+  /** Set by Fly.io in each machine. */
+  FLY_MACHINE_ID: v.optional(v.string()),
+  PLAYBACK_CACHE_MAX_BYTES: wholeNumber(String(2 ** 30)),
+  PLAYBACK_CACHE_MIN_FREE_BYTES: wholeNumber(String(500 * 2 ** 20)),
   PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
   PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),
   PROD_CLOUDFRONT_PRIVATE_KEY: v.optional(v.string()),
@@ -68,6 +72,9 @@ export interface Config {
     readonly image: string;
     readonly region: string | null;
   } | null;
+  /** This machine among those of Fly.io, which can send a request from one to another; null elsewhere. */
+  readonly machineId: string | null;
+  readonly playbackCache: { readonly maxBytes: number; readonly minFreeBytes: number };
   readonly cloudFront: { readonly domain: string; readonly keyPairId: string; readonly privateKey: string } | null;
 }
 
@@ -101,6 +108,8 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
     logLevel: env.LOG_LEVEL,
     fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
+    machineId: env.FLY_MACHINE_ID ?? null,
+    playbackCache: { maxBytes: env.PLAYBACK_CACHE_MAX_BYTES, minFreeBytes: env.PLAYBACK_CACHE_MIN_FREE_BYTES },
     cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey } : null,
   };
 }

@@ -7,7 +7,7 @@ import { config } from '#lib/server/config.ts';
 import { runFfmpeg } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo } from '#lib/server/media/probe.ts';
 import { clipInputOptions, clipOutputOptions } from '#lib/server/media/recipes.ts';
-import { objectStore } from '#lib/server/storage/object-store.ts';
+import { objectStore, type ObjectStore } from '#lib/server/storage/object-store.ts';
 
 /** A stretch of a proxy in the object store. */
 export interface ProxySpan {
@@ -17,8 +17,15 @@ export interface ProxySpan {
   readonly signal: AbortSignal;
 }
 
-/** Stream-copies a stretch of a proxy to the object `key`, after counting its frames. Gives its size. */
-export async function publishClipFile({ proxyKey, frameRate, span, signal, key }: ProxySpan & { readonly key: string }): Promise<number> {
+/** Stream-copies a stretch of a proxy to the file `key` of a store, after counting its frames. Gives its size. */
+export async function publishClipFile({
+  proxyKey,
+  frameRate,
+  span,
+  signal,
+  key,
+  store = objectStore(),
+}: ProxySpan & { readonly key: string; readonly store?: Pick<ObjectStore, 'publish' | 'stat'> }): Promise<number> {
   return inWorkFolder(async (workDir) => {
     const outPath = path.join(workDir, 'clip.mp4');
     await runFfmpeg({
@@ -28,8 +35,8 @@ export async function publishClipFile({ proxyKey, frameRate, span, signal, key }
     });
     const { frameCount } = await measureVideo(outPath);
     if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
-    await objectStore().publish(key, outPath);
-    return (await objectStore().stat(key))?.sizeBytes ?? 0;
+    await store.publish(key, outPath);
+    return (await store.stat(key))?.sizeBytes ?? 0;
   });
 }
 

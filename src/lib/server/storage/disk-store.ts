@@ -45,7 +45,7 @@ export class DiskStore implements ObjectStore {
   }
 
   async list(prefix: string): Promise<{ key: string; sizeBytes: number; usedAtMs: number }[]> {
-    const folder = this.#pathOf(prefix);
+    const folder = prefix === '' ? this.#root : this.#pathOf(prefix);
     const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(absentAsNull);
     const files = (entries ?? []).filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
     const found = await Promise.all(files.map(async (file) => ({ file, stats: await stat(file).catch(absentAsNull) })));

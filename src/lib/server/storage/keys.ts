@@ -1,8 +1,5 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
 
-/** Where playback files of clips lie; swept when nobody asks for them. */
-export const TEMP_CLIP_PREFIX = 'temp/';
-
 /** Where each attempt of an encode or export leaves files of its own, and an import its source. */
 export const ATTEMPT_PREFIXES = ['originals/', 'proxies/', 'masters/', 'thumbnails/', 'clips/'] as const;
 
@@ -36,12 +33,18 @@ export function keyframeKey(clip: FrameSpan & { readonly id: number; readonly vi
   return `keyframes/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}/${index}.jpg`;
 }
 
-/** A clip's playback file, named by its frames: a moved cut asks for another file. */
+/** A clip's file in the playback cache, named by its frames: a moved cut asks for another file. */
 export function tempClipKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }): string {
-  return `${TEMP_CLIP_PREFIX}${clip.videoId}/clip_${clip.id}_${clip.startFrame}-${clip.endFrame}.mp4`;
+  return `${clip.videoId}/clip_${clip.id}_${clip.startFrame}-${clip.endFrame}.mp4`;
+}
+
+/** The clip and frames that a file of the playback cache is named after; null for another name. */
+export function parseTempClipKey(key: string): (FrameSpan & { readonly clipId: number }) | null {
+  const [clipId, startFrame, endFrame] = (/^\d{1,10}\/clip_(\d{1,10})_(\d{1,10})-(\d{1,10})\.mp4$/.exec(key) ?? []).slice(1).map(Number);
+  return clipId === undefined || startFrame === undefined || endFrame === undefined ? null : { clipId, startFrame, endFrame };
 }
 
 /** All places where files of a video lie, for its removal. */
 export function videoPrefixes(videoId: number): string[] {
-  return ['originals', 'proxies', 'masters', 'thumbnails', 'clips', 'keyframes', 'temp'].map((room) => `${room}/${videoId}/`);
+  return ['originals', 'proxies', 'masters', 'thumbnails', 'clips', 'keyframes'].map((room) => `${room}/${videoId}/`);
 }
