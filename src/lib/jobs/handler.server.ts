@@ -1,6 +1,7 @@
 import type { StageName } from '#lib/jobs/stages.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import type { Task } from '#lib/server/pool/define-task.ts';
+import type { CallResult } from '#lib/server/pool/pool.ts';
 import type { StageItem, StageProgress } from '#lib/server/stores/stage-runs.ts';
 
 /** What a stage's handler gets. It may run twice and be killed anywhere. */
@@ -16,6 +17,19 @@ export interface StageContext extends StageItem {
    * what the handler commits.
    */
   readonly call: <Input, Output>(task: Task<Input, Output>, input: Input) => Promise<Output>;
+  /**
+   * Runs one of several tasks beside one another; `name` tells them apart. Its result is the handler's to
+   * commit, together with what it makes of it. Progress and stopping are the handler's too.
+   */
+  readonly begin: <Input, Output>(task: Task<Input, Output>, input: Input, options: BeginOptions) => Promise<CallResult<Output>>;
+}
+
+/** How one of several tasks is called. */
+export interface BeginOptions {
+  readonly name: string;
+  /** Stops this call, beside what stops the stage. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: StageProgress) => void;
 }
 
 /**

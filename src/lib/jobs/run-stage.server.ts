@@ -43,15 +43,21 @@ export async function runStage(
   const progress = throttledProgress(sql, stage, item, started.attempt, isShown);
   const handler = handlers[stage];
   let taken: CallResult<unknown> | null = null;
+  const callOptions = {
+    ...{ pool: RUNNER_POOL, subject: videoTopic(videoId), priority: STAGES[stage].priority },
+    timeoutMs: STAGES[stage].expireInSeconds * 1000,
+  };
   const context: StageContext = {
     ...{ sql, ...item, signal: attempt.signal, report: progress.report },
     call: async (task, input) => {
-      const result = await pool.call(task, input, {
-        ...{ pool: RUNNER_POOL, idemKey: attempt.jobId, subject: videoTopic(videoId), priority: STAGES[stage].priority },
-        ...{ timeoutMs: STAGES[stage].expireInSeconds * 1000, signal: attempt.signal, onProgress: progress.report },
-      });
+      const idemKey = attempt.jobId;
+      const result = await pool.call(task, input, { ...callOptions, idemKey, signal: attempt.signal, onProgress: progress.report });
       taken = result;
       return result.output;
+    },
+    begin: (task, input, { name, signal, onProgress }) => {
+      const both = AbortSignal.any([attempt.signal, signal]);
+      return pool.call(task, input, { ...callOptions, idemKey: `${attempt.jobId}:${name}`, signal: both, onProgress });
     },
   };
   try {

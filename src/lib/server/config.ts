@@ -24,6 +24,7 @@ const Environment = v.object({
   HEATERS_PYTHON: v.optional(v.string(), 'python3'),
   ALLOW_PRIVATE_URLS: v.optional(v.picklist(['true', 'false'], 'must be true or false'), 'false'),
   MAX_UPLOAD_BYTES: wholeNumber(String(100 * 2 ** 30)),
+  ENCODE_PART_SECONDS: wholeNumber('120'),
   RUNNER_BACKEND: v.optional(v.picklist(['local', 'fly'], 'must be local or fly'), 'local'),
   FLY_API_URL: v.optional(v.string(), 'https://api.machines.dev'),
   FLY_API_TOKEN: v.optional(v.string()),
@@ -63,6 +64,8 @@ export interface Config {
   /** Whether downloads may reach private and loopback addresses. */
   readonly allowPrivateUrls: boolean;
   readonly maxUploadBytes: number;
+  /** Sources of at least twice this length are encoded in parts of this length, beside one another. */
+  readonly encodePartSeconds: number;
   readonly logLevel: string;
   /** Where the runner pool gets its machines; null for processes of this machine. */
   readonly fly: {
@@ -106,6 +109,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     pythonPath: env.HEATERS_PYTHON,
     allowPrivateUrls: env.ALLOW_PRIVATE_URLS === 'true',
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
+    encodePartSeconds: env.ENCODE_PART_SECONDS,
     logLevel: env.LOG_LEVEL,
     fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
     machineId: env.FLY_MACHINE_ID ?? null,

@@ -1,13 +1,9 @@
-import { spansBetweenCuts } from '#lib/core/cuts.ts';
 import type { StageHandler } from '#lib/jobs/handler.server.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
+import { growClips } from '#lib/server/features/grow-clips.ts';
 import { detectScenes } from '#lib/server/pool/tasks/detect-scenes.ts';
-import { clipsOfVideo, hasClips, insertClips, publishClips } from '#lib/server/stores/clips.ts';
-import { insertDetectedCuts } from '#lib/server/stores/cuts.ts';
+import { unexportedClips } from '#lib/server/stores/clips.ts';
 import { findVideo, lockVideo, setVideoFailed, setVideoState } from '#lib/server/stores/videos.ts';
-
-/** How many clips are made playable before anyone asks. */
-const CLIPS_AHEAD = 3;
 
 /** Turns the scenes into cuts and clips; detects them first where the encode has left none. */
 export const detectScenesStage: StageHandler = {
@@ -24,25 +20,12 @@ export const detectScenesStage: StageHandler = {
     return async (tx) => {
       const current = await lockVideo(tx, videoId);
       if (current === null || current.frameCount === null) return;
-      // A repeated run must not undo what reviewers have done since the first.
-      if (!(await hasClips(tx, videoId))) {
-        const { frameCount } = current;
-        const cuts = scenes.cuts.filter((cut) => cut.frame > 0 && cut.frame < frameCount);
-        await insertDetectedCuts(tx, videoId, cuts);
-        await insertClips(
-          tx,
-          videoId,
-          spansBetweenCuts(
-            cuts.map((cut) => cut.frame),
-            frameCount,
-          ),
-        );
-      }
+      const { frameCount, frameRateNum: num, frameRateDen: den } = current;
+      if (num === null || den === null) return;
+      await growClips(tx, videoId, { cuts: scenes.cuts, endFrame: frameCount, frameRate: { num, den } });
       await setVideoState(tx, videoId, 'ready');
-      const clips = await clipsOfVideo(tx, videoId);
-      await publishClips(tx, videoId, { cause: 'scenes-detected', removedClipIds: [], clipIds: clips.map((clip) => clip.id) }, null);
-      for (const clip of clips.slice(0, CLIPS_AHEAD)) {
-        await enqueueStage(tx, 'temp-clip', { itemId: clip.id, videoId }, { revision: `${clip.startFrame}-${clip.endFrame}` });
+      for (const clip of await unexportedClips(tx, videoId)) {
+        await enqueueStage(tx, 'export', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
       }
     };
   },

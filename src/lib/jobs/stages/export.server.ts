@@ -10,6 +10,8 @@ export const exportStage: StageHandler = {
     const [clip] = await exportRows(sql, [itemId]);
     const video = await findVideo(sql, videoId);
     if (clip === undefined || !clip.isLive || clip.state !== 'approved' || clip.exportState === 'exported') return null;
+    // Approved while the rest of the video is still being encoded: its export is enqueued again once that is done.
+    if (video !== null && video.proxyKey === null && video.state !== 'failed') return null;
     if (!video?.proxyKey || !video.frameRateNum || !video.frameRateDen)
       throw new StageRefused('The video has no review proxy to export from: encode it again.');
     await sql.begin(async (tx) => {

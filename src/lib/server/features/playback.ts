@@ -3,11 +3,12 @@ import type { FrameSpan } from '#lib/core/cuts.ts';
 import { config } from '#lib/server/config.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
-import { publishClipFile } from '#lib/server/media/clips.ts';
+import { publishClipFile, publishClipFromParts, type ProxyParts } from '#lib/server/media/clips.ts';
 import { parseTempClipKey, tempClipKey } from '#lib/server/storage/keys.ts';
 import { playbackCache } from '#lib/server/storage/playback-cache.ts';
 import { signPlaybackUrl } from '#lib/server/storage/sign-url.ts';
 import { clipsById } from '#lib/server/stores/clips.ts';
+import { findPlan } from '#lib/server/stores/encode-parts.ts';
 import { notePlaybackFile, playbackFilesElsewhere } from '#lib/server/stores/playback-files.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
 
@@ -64,11 +65,28 @@ export async function makePlaybackFile(
   const key = tempClipKey(clip);
   if (await cache.use(key)) return true;
   const video = await findVideo(sql, clip.videoId);
-  if (!video?.proxyKey || !video.frameRateNum || !video.frameRateDen) return false;
-  const frameRate = { num: video.frameRateNum, den: video.frameRateDen };
-  const sizeBytes = await publishClipFile({ proxyKey: video.proxyKey, frameRate, span: clip, signal, key, store: cache });
+  if (!video?.frameRateNum || !video.frameRateDen) return false;
+  const file = { frameRate: { num: video.frameRateNum, den: video.frameRateDen }, span: clip, signal, key, store: cache };
+  let sizeBytes: number;
+  if (video.proxyKey !== null) {
+    sizeBytes = await publishClipFile({ ...file, proxyKey: video.proxyKey });
+  } else {
+    const proxy = await proxyParts(sql, clip.videoId);
+    if (proxy === null) return false;
+    sizeBytes = await publishClipFromParts({ ...file, proxy });
+  }
   await notePlaybackFile(sql, cache.id, { clipId: clip.id, startFrame: clip.startFrame, endFrame: clip.endFrame, sizeBytes });
   return true;
+}
+
+/** The parts of a video that is still being encoded; null when there are none. */
+async function proxyParts(sql: Sql, videoId: number): Promise<ProxyParts | null> {
+  const found = await findPlan(sql, videoId);
+  if (found === null) return null;
+  const parts = found.parts.flatMap(({ startFrame, result }) =>
+    result === null ? [] : [{ key: result.proxyKey, startFrame, endFrame: result.endFrame }],
+  );
+  return { parts, soundKey: found.plan.proxySoundKey };
 }
 
 const MAKE_WITHIN_MS = 30_000;

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { spanLength, type FrameSpan } from '#lib/core/cuts.ts';
-import type { FrameRate } from '#lib/core/frame-rate.ts';
+import { spanLength, spansTouching, type FrameSpan } from '#lib/core/cuts.ts';
+import { frameToSeconds, type FrameRate } from '#lib/core/frame-rate.ts';
 import { config } from '#lib/server/config.ts';
 import { runFfmpeg } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo } from '#lib/server/media/probe.ts';
-import { clipInputOptions, clipOutputOptions } from '#lib/server/media/recipes.ts';
+import { clipInputOptions, clipOutputOptions, CONCAT_INPUT, concatList } from '#lib/server/media/recipes.ts';
 import { objectStore, type ObjectStore } from '#lib/server/storage/object-store.ts';
 
 /** A stretch of a proxy in the object store. */
@@ -60,6 +60,51 @@ export async function publishKeyframes({
       });
       await objectStore().publish(key, outPath);
     }
+  });
+}
+
+/** A proxy that is still in parts: those over the wanted span, and the sound of the whole video. */
+export interface ProxyParts {
+  readonly parts: readonly { readonly key: string; readonly startFrame: number; readonly endFrame: number }[];
+  readonly soundKey: string | null;
+}
+
+/** Stream-copies a stretch of a proxy that is still in parts to the file `key` of a store, after counting its frames. Gives its size. */
+export async function publishClipFromParts({
+  proxy,
+  frameRate,
+  span,
+  signal,
+  key,
+  store,
+}: Omit<ProxySpan, 'proxyKey'> & {
+  readonly proxy: ProxyParts;
+  readonly key: string;
+  readonly store: Pick<ObjectStore, 'publish' | 'stat'>;
+}): Promise<number> {
+  return inWorkFolder(async (workDir) => {
+    const touched = spansTouching(proxy.parts, [span]);
+    const firstFrame = touched[0]?.startFrame ?? 0;
+    const pictures = await Promise.all(
+      touched.map(async (part) => ({ path: await objectStore().inputFor(part.key), frameCount: spanLength(part) })),
+    );
+    const listPath = path.join(workDir, 'parts.ffconcat');
+    await writeFile(listPath, concatList(pictures, frameRate));
+    const inList = { startFrame: span.startFrame - firstFrame, endFrame: span.endFrame - firstFrame };
+    const sound =
+      proxy.soundKey === null
+        ? []
+        : [{ path: await objectStore().inputFor(proxy.soundKey), options: ['-ss', frameToSeconds(span.startFrame, frameRate).toFixed(6)] }];
+    const outPath = path.join(workDir, 'clip.mp4');
+    await runFfmpeg({
+      inputs: [{ path: listPath, options: [...CONCAT_INPUT, ...clipInputOptions(inList, frameRate)] }, ...sound],
+      outputs: [{ path: outPath, options: clipOutputOptions(span, frameRate, sound.length === 0 ? 0 : 1) }],
+      signal,
+    });
+    const { frameCount } = await measureVideo(outPath);
+    if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
+    await store.publish(key, outPath);
+    return (await store.stat(key))?.sizeBytes ?? 0;
   });
 }
 

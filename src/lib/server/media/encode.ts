@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { formatDuration } from '#lib/core/format.ts';
 import { framesPerSecond, framesToDurationMs, type FrameRate } from '#lib/core/frame-rate.ts';
-import { FfmpegError, runFfmpeg } from '#lib/server/media/ffmpeg.ts';
+import { FfmpegError, runFfmpeg, type FfmpegJob } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo, probeSource } from '#lib/server/media/probe.ts';
 import { detectScenesInFrames, type Scenes } from '#lib/server/media/python.ts';
 import { analysisFilter, analysisOptions, encodeFilters, masterOptions, proxyOptions } from '#lib/server/media/recipes.ts';
@@ -14,6 +14,12 @@ export interface EncodeProgress {
   readonly percent: number | null;
   readonly fps: number | null;
   readonly etaMs: number | null;
+}
+
+/** How an encode is stopped, and whom it tells how far it is. */
+export interface EncodeOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: EncodeProgress) => void;
 }
 
 /** What one encode made and measured; the files lie in the work folder. */
@@ -44,11 +50,7 @@ const MAX_AUDIO_OFFSET_SECONDS = 0.04;
  * Makes proxy, master, poster and scenes from a source in one decode, and checks what it made:
  * equal frame counts in all three, and sound that starts with the picture within 40 ms.
  */
-export async function encodeSource(
-  sourcePath: string,
-  workDir: string,
-  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: EncodeProgress) => void },
-): Promise<EncodeResult> {
+export async function encodeSource(sourcePath: string, workDir: string, options: EncodeOptions): Promise<EncodeResult> {
   const probe = await probeSource(sourcePath);
   if (probe.kind === 'refused') throw new SourceRefused(probe.reason);
   const { facts } = probe;
@@ -91,27 +93,46 @@ export async function encodeSource(
   };
 }
 
-async function encodeOnce(
+function encodeOnce(
   sourcePath: string,
   workDir: string,
   facts: { readonly frameRate: FrameRate; readonly durationMs: number | null },
   hasAudio: boolean,
-  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: EncodeProgress) => void },
+  options: EncodeOptions,
+): Promise<Scenes> {
+  const { frameRate, durationMs } = facts;
+  return encodeWithScenes(
+    {
+      inputs: [{ path: sourcePath, options: ['-nostdin'] }],
+      filters: encodeFilters(frameRate),
+      outputs: [
+        { path: path.join(workDir, 'proxy.mp4'), options: proxyOptions(frameRate, hasAudio) },
+        { path: path.join(workDir, 'master.mp4'), options: masterOptions(frameRate, hasAudio) },
+      ],
+    },
+    { workDir, frameRate, expectedFrames: durationMs === null ? null : (durationMs / 1000) * framesPerSecond(frameRate) },
+    options,
+  );
+}
+
+/** Runs an encode whose filters give an `[analysis]` stream, which the scene detector reads as it comes. Gives the scenes. */
+export async function encodeWithScenes(
+  job: Pick<FfmpegJob, 'inputs' | 'filters' | 'outputs'>,
+  {
+    workDir,
+    frameRate,
+    expectedFrames,
+  }: { readonly workDir: string; readonly frameRate: FrameRate; readonly expectedFrames: number | null },
+  options: EncodeOptions,
 ): Promise<Scenes> {
   const framesPath = await makeFifo(workDir);
   // Whoever fails first stops the other: neither may wait for ever at the FIFO.
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const expectedFrames = facts.durationMs === null ? null : (facts.durationMs / 1000) * framesPerSecond(facts.frameRate);
   const startedAtMs = Date.now();
   const encoding = runFfmpeg({
-    inputs: [{ path: sourcePath, options: ['-nostdin'] }],
-    filters: encodeFilters(facts.frameRate),
-    outputs: [
-      { path: path.join(workDir, 'proxy.mp4'), options: proxyOptions(facts.frameRate, hasAudio) },
-      { path: path.join(workDir, 'master.mp4'), options: masterOptions(facts.frameRate, hasAudio) },
-      { path: framesPath, options: analysisOptions() },
-    ],
+    ...job,
+    outputs: [...job.outputs, { path: framesPath, options: analysisOptions() }],
     signal,
     onProgress: ({ frames, fps }) => {
       const done = expectedFrames ? Math.min(0.99, frames / expectedFrames) : null;
@@ -123,7 +144,7 @@ async function encodeOnce(
       });
     },
   });
-  const detecting = detectScenesInFrames({ framesPath, frameRate: facts.frameRate, signal });
+  const detecting = detectScenesInFrames({ framesPath, frameRate, signal });
   const stopOther = (error: unknown) => {
     failed.abort(error);
     void unblock(framesPath);
@@ -165,7 +186,8 @@ export async function detectScenesInVideo(
   }
 }
 
-async function makePoster(
+/** Makes a small still that is typical of a finished proxy; gives its path. */
+export async function makePoster(
   proxyPath: string,
   workDir: string,
   frameCount: number,

@@ -13,6 +13,10 @@ export interface SourceFacts {
   /** How long the picture should last by the container's index; null where it does not say. */
   readonly pictureMs: number | null;
   readonly audioCodec: string | null;
+  /** When the first frame is shown, on the container's clock. */
+  readonly startSeconds: number;
+  /** Whether the container has an index by which a seek lands where it should. */
+  readonly isSeekable: boolean;
 }
 
 /** What was measured of a finished video. */
@@ -78,6 +82,8 @@ export async function probeSource(
       // An index may count what an edit list leaves out: the shorter one is what should be there.
       pictureMs: pictureMs === null || durationMs === null ? null : Math.min(pictureMs, durationMs),
       audioCodec: sound?.codec_name ?? null,
+      startSeconds: Number(picture.start_time) || 0,
+      isSeekable: /mp4|matroska|mxf/.test(probe.format.format_name ?? ''),
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
+import type { PartPlan } from '#lib/core/encode-parts.ts';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 
 /** The frames that the scene detector looks at; `geometry.py` holds the same numbers. */
@@ -7,27 +8,70 @@ export const ANALYSIS = { width: 96, height: 54, pixelFormat: 'yuv420p' } as con
 const PROXY_MAX_WIDTH = 1280;
 const PROXY_MAX_HEIGHT = 720;
 
+/** Square pixels and even sizes, which H.264 4:2:0 needs. */
+const NORMALISED = `scale=w='trunc(iw*sar/2+0.5)*2':h='trunc(ih/2)*2':flags=bicubic,setsar=1,format=yuv420p`;
+const FIT_PROXY =
+  `scale=w='max(2,trunc(iw*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)'` +
+  `:h='max(2,trunc(ih*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)':flags=bicubic`;
+const ANALYSED = `scale=${ANALYSIS.width}:${ANALYSIS.height}:flags=area,format=${ANALYSIS.pixelFormat}`;
+
 /**
  * The filter graph of the encode: one decode, one constant frame rate, three outputs `[proxy]`,
  * `[master]` and `[analysis]`. The rate comes before the split, so all three have the same frames.
- * Pixels are made square and sizes even, which H.264 4:2:0 needs.
  */
 export function encodeFilters(frameRate: FrameRate): string[] {
-  const { num, den } = frameRate;
-  const even = `scale=w='trunc(iw*sar/2+0.5)*2':h='trunc(ih/2)*2':flags=bicubic,setsar=1`;
-  const fit =
-    `scale=w='max(2,trunc(iw*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)'` +
-    `:h='max(2,trunc(ih*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)':flags=bicubic`;
   return [
-    `[0:v:0]setpts=PTS-STARTPTS,fps=fps=${num}/${den}:round=near,${even},format=yuv420p,split=3[master][scaled][small]`,
-    `[scaled]${fit}[proxy]`,
+    `[0:v:0]setpts=PTS-STARTPTS,${constantRate(frameRate)},${NORMALISED},split=3[master][scaled][small]`,
+    `[scaled]${FIT_PROXY}[proxy]`,
     analysisFilter('small'),
   ];
 }
 
+/** A stretch of a source, for one of several runners. */
+export interface PartWindow extends PartPlan {
+  /** What the detector sees, beyond the part itself on both sides. */
+  readonly window: PartPlan;
+  /** When the source's first frame is shown, on its own clock. */
+  readonly startSeconds: number;
+}
+
+/** How long before its window a part begins to decode: what it needs is then there, whatever rounding does. */
+const LEAD_SECONDS = 1;
+
+/** The input's side of `partFilters`: the source's own clock is kept, for all parts must count frames alike. */
+export function partInputOptions({ window }: PartWindow, { num, den }: FrameRate): string[] {
+  return ['-copyts', '-ss', Math.max(0, (window.startFrame * den) / num - LEAD_SECONDS).toFixed(6)];
+}
+
+/**
+ * The filter graph of a part. After `fps` a frame's time is its number in the whole video, so that what
+ * one part leaves off the next one begins with. `[digest]` are the detector's frames once more.
+ */
+export function partFilters(part: PartWindow, frameRate: FrameRate): string[] {
+  const { window, startFrame, endFrame, startSeconds } = part;
+  const upTo = (name: string, end: number | null) => (end === null ? '' : `:${name}=${end}`);
+  const own = `trim=start_frame=${startFrame - window.startFrame}${upTo('end_frame', endFrame === null ? null : endFrame - window.startFrame)}`;
+  return [
+    `[0:v:0]setpts=PTS-round(${startSeconds}/TB),${constantRate(frameRate)},` +
+      `trim=start_pts=${window.startFrame}${upTo('end_pts', window.endFrame)},setpts=PTS-STARTPTS,${NORMALISED},split=2[own][small]`,
+    `[own]${own},setpts=PTS-STARTPTS,split=2[master][scaled]`,
+    `[scaled]${FIT_PROXY}[proxy]`,
+    `[small]${ANALYSED},split=2[analysis][digest]`,
+  ];
+}
+
+/** A digest of each frame that the detector gets, as lines of text. */
+export function digestOptions(): string[] {
+  return ['-map', '[digest]', '-fps_mode', 'passthrough', '-f', 'framemd5'];
+}
+
+function constantRate({ num, den }: FrameRate): string {
+  return `fps=fps=${num}/${den}:round=near`;
+}
+
 /** Scales a stream to `[analysis]`. */
 export function analysisFilter(input: string): string {
-  return `[${input}]scale=${ANALYSIS.width}:${ANALYSIS.height}:flags=area,format=${ANALYSIS.pixelFormat}[analysis]`;
+  return `[${input}]${ANALYSED}[analysis]`;
 }
 
 /** The review proxy: every frame a key frame, so that a stream copy can begin anywhere. */
@@ -53,11 +97,35 @@ export function analysisOptions(): string[] {
   return ['-map', '[analysis]', '-f', 'rawvideo', '-fps_mode', 'passthrough'];
 }
 
-// A track time scale of the rate's numerator makes each frame's time a whole number of ticks.
-function videoOptions({ num, den }: FrameRate): string[] {
-  const timeScale = num < 1000 ? num * 1000 : num;
-  return ['-r', `${num}/${den}`, '-fps_mode', 'cfr', '-video_track_timescale', String(timeScale), '-movflags', '+faststart', '-f', 'mp4'];
+function videoOptions(frameRate: FrameRate): string[] {
+  return ['-r', `${frameRate.num}/${frameRate.den}`, '-fps_mode', 'cfr', ...containerOptions(frameRate)];
 }
+
+// A track time scale of the rate's numerator makes each frame's time a whole number of ticks.
+function containerOptions({ num }: FrameRate): string[] {
+  return ['-video_track_timescale', String(num < 1000 ? num * 1000 : num), '-movflags', '+faststart', '-f', 'mp4'];
+}
+
+/** The sound of the proxy or the master by itself, for a picture that is encoded in parts. */
+export function soundOptions(of: 'proxy' | 'master'): string[] {
+  return ['-vn', ...audioOptions(true, of === 'proxy' ? '128k' : '256k'), '-f', 'mp4'];
+}
+
+/** Joins what follows one another in a list of files with a sound file, or with none, without a change to either. */
+export function joinOptions(frameRate: FrameRate, hasAudio: boolean): string[] {
+  return ['-map', '0:v:0', ...(hasAudio ? ['-map', '1:a:0'] : []), '-c', 'copy', ...containerOptions(frameRate)];
+}
+
+/** A list of files for ffmpeg's concat demuxer, each with its exact length: what the container says is rounded. */
+export function concatList(files: readonly { readonly path: string; readonly frameCount: number }[], { num, den }: FrameRate): string {
+  const lines = files.map(
+    ({ path, frameCount }) => `file '${path.replaceAll("'", "'\\''")}'\nduration ${((frameCount * den) / num).toFixed(6)}`,
+  );
+  return ['ffconcat version 1.0', ...lines, ''].join('\n');
+}
+
+/** The input's side of a concat list: it may name absolute paths and the object store's URLs. */
+export const CONCAT_INPUT = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,http,https,tcp,tls,crypto'] as const;
 
 // Sound is filled up with silence to start with the picture.
 function audioOptions(hasAudio: boolean, bitrate: string): string[] {
@@ -73,11 +141,11 @@ export function clipInputOptions(span: FrameSpan, { num, den }: FrameRate): stri
   return ['-ss', (((span.startFrame + 0.5) * den) / num).toFixed(6)];
 }
 
-/** The output's side of `clipInputOptions`. */
-export function clipOutputOptions(span: FrameSpan, { num, den }: FrameRate): string[] {
+/** The output's side of `clipInputOptions`; `soundInput` is the number of the input that has the sound. */
+export function clipOutputOptions(span: FrameSpan, { num, den }: FrameRate, soundInput = 0): string[] {
   const frames = span.endFrame - span.startFrame;
   return [
-    ...['-map', '0:v:0', '-map', '0:a:0?', '-c', 'copy', '-frames:v', String(frames)],
+    ...['-map', '0:v:0', '-map', `${soundInput}:a:0?`, '-c', 'copy', '-frames:v', String(frames)],
     ...['-t', ((frames * den) / num).toFixed(6), '-avoid_negative_ts', 'make_zero', '-movflags', '+faststart', '-f', 'mp4'],
   ];
 }

@@ -1,7 +1,15 @@
 import type { AnyTask } from '#lib/server/pool/define-task.ts';
 import { detectScenes } from '#lib/server/pool/tasks/detect-scenes.ts';
+import { encodePart, encodeSound, joinParts } from '#lib/server/pool/tasks/encode-parts.ts';
 import { encodeVideo } from '#lib/server/pool/tasks/encode-video.ts';
 import { exportClip } from '#lib/server/pool/tasks/export-clip.ts';
 
 /** All tasks of this build. A version stays here for one release after the next has come. */
-export const TASKS: readonly AnyTask[] = [encodeVideo, detectScenes, exportClip] as unknown as readonly AnyTask[];
+export const TASKS: readonly AnyTask[] = [
+  encodeVideo,
+  encodePart,
+  encodeSound,
+  joinParts,
+  detectScenes,
+  exportClip,
+] as unknown as readonly AnyTask[];

@@ -18,6 +18,11 @@ export function masterKey(videoId: number, attemptId: string): string {
   return `masters/${videoId}/${attemptId}/master.mp4`;
 }
 
+/** The sound of a video that is encoded in parts, as its proxies or masters have it. */
+export function soundKey(room: 'proxies' | 'masters', videoId: number, attemptId: string): string {
+  return `${room}/${videoId}/${attemptId}/sound.m4a`;
+}
+
 /** The poster frame of one encode. */
 export function thumbnailKey(videoId: number, attemptId: string): string {
   return `thumbnails/${videoId}/${attemptId}/poster.jpg`;

@@ -5,6 +5,11 @@ import type { ClipView, ExportState } from '#lib/live/views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 
+/** Frames of a clip, and whose they are. */
+export interface FrameSpanWithId extends FrameSpan {
+  readonly id: number;
+}
+
 type ClipViewRow = Omit<ClipView, 'decidedBy'> & { deciderId: number | null; deciderName: string | null };
 
 function selectViews(sql: Sql) {
@@ -149,10 +154,20 @@ export async function insertClips(tx: Transaction, videoId: number, spans: reado
     select ${videoId}, s, e from unnest(${spans.map((span) => span.startFrame)}::int[], ${spans.map((span) => span.endFrame)}::int[]) as t (s, e)`;
 }
 
-/** Whether a video has clips, live or superseded. */
-export async function hasClips(sql: Sql, videoId: number): Promise<boolean> {
-  const [row] = await sql<{ found: boolean }[]>`select exists (select from clips where video_id = ${videoId}) as found`;
-  return row!.found;
+/** The frame up to which a video is cut into clips; 0 for none. */
+export async function clippedEnd(sql: Sql, videoId: number): Promise<number> {
+  const [row] = await sql<{ end: number }[]>`
+    select coalesce(max(end_frame), 0) as "end" from clips where video_id = ${videoId} and superseded_at is null`;
+  return row!.end;
+}
+
+/** A video's live clips that begin at a frame or later, in source order. */
+export async function clipsFrom(sql: Sql, videoId: number, startFrame: number): Promise<FrameSpanWithId[]> {
+  return [
+    ...(await sql<FrameSpanWithId[]>`
+      select id, start_frame as "startFrame", end_frame as "endFrame" from clips
+      where video_id = ${videoId} and superseded_at is null and start_frame >= ${startFrame} order by start_frame`),
+  ];
 }
 
 /** What an export job needs to know of a clip. */
@@ -196,9 +211,18 @@ export async function setExportState(
 export async function strandedExports(sql: Sql): Promise<{ id: number; videoId: number; version: number }[]> {
   return [
     ...(await sql<{ id: number; videoId: number; version: number }[]>`
-      select id, video_id as "videoId", version from clips
-      where superseded_at is null and state = 'approved' and export_state in ('none', 'queued', 'exporting')
-        and decided_at < now() - interval '20 seconds' limit 500`),
+      select c.id, c.video_id as "videoId", c.version from clips c join videos v on v.id = c.video_id
+      where c.superseded_at is null and c.state = 'approved' and c.export_state in ('none', 'queued', 'exporting')
+        and c.decided_at < now() - interval '20 seconds' and v.proxy_key is not null limit 500`),
+  ];
+}
+
+/** A video's approved clips that are not exported yet. */
+export async function unexportedClips(sql: Sql, videoId: number): Promise<{ id: number; version: number }[]> {
+  return [
+    ...(await sql<{ id: number; version: number }[]>`
+      select id, version from clips
+      where video_id = ${videoId} and superseded_at is null and state = 'approved' and export_state in ('none', 'queued')`),
   ];
 }
 

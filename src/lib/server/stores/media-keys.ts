@@ -6,6 +6,8 @@ export async function unreferencedKeys(sql: Sql, keys: readonly string[]): Promi
   const rows = await sql<{ key: string }[]>`
     select key from unnest(${keys as string[]}::text[]) as candidate(key)
     where not exists (select from videos where key in (source_key, proxy_key, master_key, thumbnail_key))
-      and not exists (select from clips where export_key = key)`;
+      and not exists (select from clips where export_key = key)
+      and not exists (select from encode_parts where key in (proxy_key, master_key))
+      and not exists (select from encode_plans where key in (proxy_sound_key, master_sound_key))`;
   return rows.map((row) => row.key);
 }

@@ -84,6 +84,18 @@ export async function setVideoEncoded(tx: Transaction, videoId: number, encoded:
     where id = ${videoId}`;
 }
 
+/** Notes how far a video that is still being encoded is cut into clips, and how its frames count. */
+export async function setVideoReach(
+  tx: Transaction,
+  videoId: number,
+  reach: { readonly frameRate: FrameRate; readonly frameCount: number },
+): Promise<void> {
+  await tx`
+    update videos set frame_rate_num = ${reach.frameRate.num}, frame_rate_den = ${reach.frameRate.den}, frame_count = ${reach.frameCount},
+           updated_at = now()
+    where id = ${videoId}`;
+}
+
 /** Deletes a video and all rows that belong to it. */
 export async function deleteVideo(tx: Transaction, videoId: number): Promise<void> {
   await tx`delete from videos where id = ${videoId}`;
