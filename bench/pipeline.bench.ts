@@ -37,17 +37,17 @@ export async function run(args: string[]): Promise<void> {
     else await copyFile(values.video, source);
     const probe = await probeSource(source);
     if (probe.kind === 'refused') throw new Error(probe.reason);
-    const { frameRate, audioCodec } = probe.facts;
-    const hasAudio = audioCodec !== null;
+    const { facts } = probe;
+    const { frameRate } = facts;
     // The same graph with the branch of the detector left out.
-    const filters = encodeFilters(frameRate)
+    const filters = encodeFilters(facts)
       .slice(0, 2)
       .map((filter) => filter.replace('split=3[master][scaled][small]', 'split=2[master][scaled]'));
     const bare = () =>
       run_(process.env.FFMPEG_PATH ?? 'ffmpeg', [
         ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', '-i', source, '-filter_complex', filters.join(';')],
-        ...[...proxyOptions(frameRate, hasAudio), path.join(folder, 'bare-proxy.mp4')],
-        ...[...masterOptions(frameRate, hasAudio), path.join(folder, 'bare-master.mp4')],
+        ...[...proxyOptions(facts), path.join(folder, 'bare-proxy.mp4')],
+        ...[...masterOptions(facts), path.join(folder, 'bare-master.mp4')],
       ]);
     const decode = () =>
       run_(process.env.FFMPEG_PATH ?? 'ffmpeg', ['-loglevel', 'error', '-nostdin', '-i', source, '-map', '0:v:0', '-f', 'null', '-']);

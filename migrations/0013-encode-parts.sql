@@ -4,7 +4,6 @@ create table encode_plans (
   video_id         integer primary key references videos on delete cascade,
   frame_rate_num   integer not null check (frame_rate_num > 0),
   frame_rate_den   integer not null check (frame_rate_den > 0),
-  start_seconds    float8 not null,           -- when the source's first frame is shown, on its own clock
   has_audio        boolean not null,
   proxy_sound_key  text,                      -- the sound is encoded once, beside the parts
   master_sound_key text,

@@ -36,7 +36,7 @@ async function bothWays(source: string, partFrames: number) {
   for (const plan of planParts(expectedFrames, partFrames)) {
     parts.push(await encodePart(source, folder(`part-${plan.startFrame}`), facts, { ...plan, expectedFrames: partFrames }, { signal }));
   }
-  const sound = whole.hasAudio ? await encodeSound(source, folder('sound'), { signal }) : null;
+  const sound = whole.hasAudio ? await encodeSound(source, folder('sound'), facts, { signal }) : null;
   const joined = { proxy: path.join(env.dataDir, 'joined-proxy.mp4'), master: path.join(env.dataDir, 'joined-master.mp4') };
   const pictures = (of: 'proxyPath' | 'masterPath') => parts.map((part) => ({ path: part[of], frameCount: part.frameCount }));
   await joinParts(pictures('proxyPath'), sound?.proxyPath ?? null, joined.proxy, facts.frameRate, { signal });

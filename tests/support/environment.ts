@@ -22,6 +22,8 @@ export interface TestEnvironment {
   close(): Promise<void>;
 }
 
+const NO_EXTRAS = { audioTrackCount: 0, timecode: null, startTimecodeFrame: 0, isDropFrame: null };
+
 /** Opens a test environment; call it before anything else asks for the configuration. */
 export async function openEnvironment(): Promise<TestEnvironment> {
   const database = await createTestDatabase();
@@ -46,6 +48,7 @@ export async function openEnvironment(): Promise<TestEnvironment> {
         const id = await insertVideo(tx, { title: 'Film', fileName: 'film.mp4', sourceUrl: null, createdBy: createdBy.userId });
         await setVideoEncoded(tx, id, {
           ...{ width: 320, height: 180, frameRate: { num: 25, den: 1 }, frameCount, durationMs: frameCount * 40, hasAudio: false },
+          source: { container: 'mov', codec: 'h264', width: 320, height: 180, isHdr: false, isInterlaced: false, ...NO_EXTRAS },
           ...{ proxyKey: 'p', masterKey: 'm', thumbnailKey: 't', scenes: null },
         });
         await insertDetectedCuts(

@@ -1,5 +1,5 @@
 import { formatDuration } from '#lib/core/format.ts';
-import { toTimecode, type FrameRate } from '#lib/core/frame-rate.ts';
+import { toTimecode, type Timebase } from '#lib/core/frame-rate.ts';
 import { STAGES } from '#lib/jobs/stages.ts';
 import type { LiveEvent } from '#lib/live/events.ts';
 import type { VideoView } from '#lib/live/views.ts';
@@ -33,7 +33,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
  * Tells a video's events, oldest first, as a story, newest first. Events that only bring numbers
  * up to date (a decision also changes the video's counts) tell nothing new and are left out.
  */
-export function describeLog(events: readonly LiveEvent[], frameRate: FrameRate | null): LogLine[] {
+export function describeLog(events: readonly LiveEvent[], frameRate: Timebase | null): LogLine[] {
   const lines: LogLine[] = [];
   let before: VideoView | null = null;
   for (const event of events) {
@@ -46,7 +46,7 @@ export function describeLog(events: readonly LiveEvent[], frameRate: FrameRate |
 
 type Words = Pick<LogLine, 'text' | 'isProblem'>;
 
-function describe(event: LiveEvent, before: VideoView | null, frameRate: FrameRate | null): Words | null {
+function describe(event: LiveEvent, before: VideoView | null, frameRate: Timebase | null): Words | null {
   switch (event.type) {
     case 'video-removed':
       return plain('The video was removed.');
@@ -90,7 +90,7 @@ function describePicture({ width, height, durationMs }: VideoView): string {
   return width === null || height === null || durationMs === null ? '' : `: ${width}×${height}, ${formatDuration(durationMs)} long`;
 }
 
-function describeClips({ payload }: Extract<LiveEvent, { type: 'clips-changed' }>, frameRate: FrameRate | null): Words | null {
+function describeClips({ payload }: Extract<LiveEvent, { type: 'clips-changed' }>, frameRate: Timebase | null): Words | null {
   const { cause, clips, actorName } = payload;
   const first = clips.at(cause === 'split' || cause === 'move-cut' ? -1 : 0);
   const at = first === undefined || frameRate === null ? '' : ` at ${toTimecode(first.startFrame, frameRate)}`;

@@ -1,5 +1,6 @@
 import type { ClipState } from '#lib/core/review.ts';
-import type { FrameRate } from '#lib/core/frame-rate.ts';
+import type { Timebase } from '#lib/core/frame-rate.ts';
+import type { SourceSummary } from '#lib/core/source.ts';
 import type { StageName } from '#lib/jobs/stages.ts';
 
 /** Roles, from the most to the least powerful. */
@@ -53,7 +54,10 @@ export interface VideoView {
   readonly error: string | null;
   readonly width: number | null;
   readonly height: number | null;
-  readonly frameRate: FrameRate | null;
+  /** How its frames are counted; null until it is known. */
+  readonly frameRate: Timebase | null;
+  /** What the source was; null until it is encoded. */
+  readonly sourceFacts: SourceSummary | null;
   readonly frameCount: number | null;
   readonly durationMs: number | null;
   readonly hasThumbnail: boolean;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { frameToSeconds, secondsToFrame, toTimecode } from '#lib/core/frame-rate.ts';
+import { frameToSeconds, fromTimecode, isDropFrame, secondsToFrame, toTimecode } from '#lib/core/frame-rate.ts';
 
 const NTSC = { num: 30000, den: 1001 };
 
@@ -26,6 +26,41 @@ describe('timecode', () => {
         if (Number(minutes) % 10 !== 0) expect(rest).not.toMatch(/^00;0[01]$/);
       }),
     );
+  });
+});
+
+describe('a source with a timecode of its own', () => {
+  const RATES = [
+    ...[24, 25, 30, 48, 50, 60].map((num) => ({ num, den: 1 })),
+    ...[24000, 30000, 48000, 60000].map((num) => ({ num, den: 1001 })),
+  ];
+
+  it('counts from it, drop-frame or not', () => {
+    expect(toTimecode(0, { num: 25, den: 1, startTimecodeFrame: 90_000 })).toBe('01:00:00:00');
+    expect(toTimecode(1800, { ...NTSC, isDropFrame: false })).toBe('00:01:00:00');
+    expect(fromTimecode('01:00:00;00', NTSC)).toBe(107_892);
+    expect(fromTimecode('01:00:00:00', NTSC)).toBe(108_000);
+    expect(toTimecode(2, { num: 25, den: 1, startTimecodeFrame: 24 * 3600 * 25 - 1 })).toBe('00:00:00:01');
+  });
+
+  it('is read as it is written, at every rate, to the end of the day', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...RATES), fc.boolean(), fc.double({ min: 0, max: 0.9999999, noNaN: true }), (rate, isDrop, at) => {
+        const timebase = { ...rate, isDropFrame: isDrop };
+        const nominal = Math.round(rate.num / rate.den);
+        const framesInDay = isDropFrame(timebase) ? (nominal * 600 - 9 * (nominal / 15)) * 144 : nominal * 86_400;
+        const frame = Math.floor(at * framesInDay);
+        expect(fromTimecode(toTimecode(frame, timebase), rate)).toBe(frame);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is not read from what is no timecode', () => {
+    for (const text of ['', '1:2:3:4', '24:00:00:00', '00:60:00:00', '00:00:00:25', '00:00:00:0x', '00:00:00']) {
+      expect(fromTimecode(text, { num: 25, den: 1 }), text).toBeNull();
+    }
+    expect(fromTimecode('00:01:00;00', NTSC)).toBeNull();
   });
 });
 

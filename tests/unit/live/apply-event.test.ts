@@ -42,6 +42,7 @@ function video(id: number, change: Partial<VideoView> = {}): VideoView {
     frameRate: { num: 25, den: 1 },
     frameCount: 1000,
     durationMs: 40_000,
+    sourceFacts: null,
     hasThumbnail: true,
     createdAt: at,
     clipCounts: { pending: 0, approved: 0, skipped: 0, archived: 0 },

@@ -1,5 +1,6 @@
 import { mergeSeenCuts, planParts, SEAM_FRAMES, settledEnd, type SeenCut } from '#lib/core/encode-parts.ts';
 import { framesToDurationMs } from '#lib/core/frame-rate.ts';
+import type { EncodedSource } from '#lib/core/source.ts';
 import type { StageContext } from '#lib/jobs/handler.server.ts';
 import { config } from '#lib/server/config.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
@@ -24,19 +25,19 @@ type DonePart = PartRow & { readonly result: PartResult };
 /** What the parts make together, with the scenes that they saw. */
 type JoinedVideo = EncodedVideo & { readonly scenes: NonNullable<EncodedVideo['scenes']> };
 
-/** Splits a source that is long enough, and whose container can be sought in; false where it is to be encoded at once. */
-export async function planFor(sql: Database, videoId: number, sourceKey: string): Promise<boolean> {
-  if ((await findPlan(sql, videoId)) !== null) return true;
+/** Splits a source that is long enough, and whose container can be sought in. Gives what it is; null where it is to be encoded at once. */
+export async function planFor(sql: Database, videoId: number, sourceKey: string): Promise<EncodedSource | null> {
   const probe = await probeSource(await objectStore().inputFor(sourceKey));
-  if (probe.kind === 'refused' || !probe.facts.isSeekable) return false;
-  const { frameRate, startSeconds, audioCodec, pictureMs, durationMs } = probe.facts;
+  if (probe.kind === 'refused' || !probe.facts.isSeekable) return null;
+  const { frameRate, sound, pictureMs, durationMs, description } = probe.facts;
+  if ((await findPlan(sql, videoId)) !== null) return description;
   const lengthMs = pictureMs ?? durationMs;
   const framesOf = (ms: number) => Math.round((ms * frameRate.num) / (1000 * frameRate.den));
   const partFrames = Math.max(2 * SEAM_FRAMES, framesOf(config().encodePartSeconds * 1000));
-  if (lengthMs === null || framesOf(lengthMs) < 2 * partFrames) return false;
+  if (lengthMs === null || framesOf(lengthMs) < 2 * partFrames) return null;
   const parts = planParts(framesOf(lengthMs), partFrames);
-  await sql.begin((tx) => insertPlan(tx, videoId, { frameRate, startSeconds, hasAudio: audioCodec !== null }, parts));
-  return true;
+  await sql.begin((tx) => insertPlan(tx, videoId, { frameRate, hasAudio: sound !== null }, parts));
+  return description;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function planFor(sql: Database, videoId: number, sourceKey: string)
  * when it is done, and the clips of the beginning are there as soon as it is. Gives null where the parts do
  * not fit each other, as with a damaged index: then the source is to be encoded at once.
  */
-export async function encodeInParts(context: StageContext, sourceKey: string): Promise<JoinedVideo | null> {
+export async function encodeInParts(context: StageContext, sourceKey: string, source: EncodedSource): Promise<JoinedVideo | null> {
   const { sql, videoId, call, begin, signal } = context;
   const found = await findPlan(sql, videoId);
   if (found === null) return null;
@@ -70,9 +71,8 @@ export async function encodeInParts(context: StageContext, sourceKey: string): P
   };
   const encoding = async (part: PartRow, index: number) => {
     if (part.result !== null) return;
-    const { frameRate, startSeconds } = plan;
     const { startFrame, endFrame } = part;
-    const input = { videoId, sourceKey, frameRate, startSeconds, startFrame, endFrame, expectedFrames: progress.lengthOf(index) };
+    const input = { videoId, sourceKey, startFrame, endFrame, expectedFrames: progress.lengthOf(index) };
     const onProgress = ({ percent, fps }: { percent: number | null; fps: number | null }) => progress.note(index, percent ?? 0, fps ?? 0);
     const encoded = await begin(encodePart, input, { name: `part-${startFrame}`, signal: failed.signal, onProgress });
     await sql.begin(async (tx) => {
@@ -105,18 +105,13 @@ export async function encodeInParts(context: StageContext, sourceKey: string): P
     proxy: { keys: done.map(({ result }) => result.proxyKey), soundKey: whole.plan.proxySoundKey },
     master: { keys: done.map(({ result }) => result.masterKey), soundKey: whole.plan.masterSoundKey },
   });
-  return describe(whole.plan, done, joined);
+  return { ...describe(whole.plan, done), ...joined, source };
 }
 
-function describe(
-  { frameRate, hasAudio }: EncodePlan,
-  parts: readonly DonePart[],
-  keys: Pick<EncodedVideo, 'proxyKey' | 'masterKey' | 'thumbnailKey'>,
-): JoinedVideo {
+function describe({ frameRate, hasAudio }: EncodePlan, parts: readonly DonePart[]) {
   const last = parts.at(-1)!.result;
   const frameCount = last.endFrame;
   return {
-    ...keys,
     ...{ width: last.width, height: last.height, frameRate, frameCount, hasAudio },
     durationMs: framesToDurationMs(frameCount, frameRate),
     scenes: { frameCount, cuts: cutsOf(parts), params: last.params },

@@ -18,8 +18,8 @@ export const encodeStage: StageHandler = {
       await setVideoState(tx, videoId, 'encoding');
       await publishVideo(tx, videoId, null);
     });
-    const isPlanned = await planFor(sql, videoId, sourceKey);
-    const joined = isPlanned ? await encodeInParts(context, sourceKey) : null;
+    const source = await planFor(sql, videoId, sourceKey);
+    const joined = source === null ? null : await encodeInParts(context, sourceKey, source);
     const encoded = joined ?? (await call(encodeVideo, { videoId, sourceKey }));
     return async (tx) => {
       const current = await lockVideo(tx, videoId);

@@ -1,4 +1,4 @@
-import type { FrameRate } from '#lib/core/frame-rate.ts';
+import type { Timebase } from '#lib/core/frame-rate.ts';
 import type { LibrarySnapshot, VideoData } from '#lib/live/apply-event.ts';
 import type { SessionData } from '#lib/live/apply-session.ts';
 import { sessionTopic, videoTopic } from '#lib/live/topics.ts';
@@ -72,7 +72,7 @@ async function readVideos(tx: Transaction, videoIds: readonly number[]): Promise
 /** Approved clips with how their exports stand, as of event `seq` of topic `library`. */
 export function exportsPage(
   sql: Database,
-): Promise<{ items: { clip: ClipView; videoTitle: string; frameRate: FrameRate; downloadUrl: string | null }[]; seq: number }> {
+): Promise<{ items: { clip: ClipView; videoTitle: string; frameRate: Timebase; downloadUrl: string | null }[]; seq: number }> {
   return onSnapshot(sql, async (tx) => {
     const videos = new Map((await videoViews(tx)).map((video) => [video.id, video]));
     const items = (await approvedClips(tx)).flatMap((clip) => {

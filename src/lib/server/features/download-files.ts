@@ -2,7 +2,7 @@ import { toTimecode } from '#lib/core/frame-rate.ts';
 import type { Sql } from '#lib/server/db.ts';
 import { signMediaUrl } from '#lib/server/storage/sign-url.ts';
 import { exportRows, type ExportRow } from '#lib/server/stores/clips.ts';
-import { findVideo, type VideoRow } from '#lib/server/stores/videos.ts';
+import { findVideo, timebaseOf, type VideoRow } from '#lib/server/stores/videos.ts';
 
 const URL_LIFETIME_MS = 60 * 60_000;
 
@@ -32,8 +32,7 @@ export async function exportedFiles(sql: Sql, clipIds: readonly number[]): Promi
 
 /** `Title 00-01-02-03 #12.mp4`: where the clip begins, and its id, which makes the name unique. */
 function fileName(video: VideoRow, clip: ExportRow): string {
-  const rate = { num: video.frameRateNum ?? 25, den: video.frameRateDen ?? 1 };
-  const timecode = toTimecode(clip.startFrame, rate).replace(/[:;]/g, '-');
+  const timecode = toTimecode(clip.startFrame, timebaseOf(video) ?? { num: 25, den: 1 }).replace(/[:;]/g, '-');
   const title =
     video.title
       .replace(/[^\p{L}\p{N} _.-]/gu, '_')

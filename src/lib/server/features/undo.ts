@@ -8,7 +8,7 @@ import { refusalToDecide, requireUnderWay, type Actor } from '#lib/server/featur
 import { clipsById, liveClips } from '#lib/server/stores/clips.ts';
 import { decisionOfCommand, latestRedoable, latestUndoable, type Decision } from '#lib/server/stores/decisions.ts';
 import { publishToSession } from '#lib/server/stores/review-sessions.ts';
-import { findVideo, lockVideo } from '#lib/server/stores/videos.ts';
+import { findVideo, lockVideo, timebaseOf } from '#lib/server/stores/videos.ts';
 import { latestVote, votesOnClip, voteWithdrawnBy, withdrawVote } from '#lib/server/stores/votes.ts';
 
 /**
@@ -141,8 +141,8 @@ function takenBack({ clipId, choice }: VoteView, votes: readonly VoteView[]): Re
 
 async function inWords(sql: Sql, what: string, videoId: number, frame: number): Promise<string> {
   const video = await findVideo(sql, videoId);
-  if (video?.frameRateNum == null || video.frameRateDen === null) return what;
-  return `${what} at ${toTimecode(frame, { num: video.frameRateNum, den: video.frameRateDen })}`;
+  const timebase = video === null ? null : timebaseOf(video);
+  return timebase === null ? what : `${what} at ${toTimecode(frame, timebase)}`;
 }
 
 function sessionOf(scope: UndoScope): number | undefined {

@@ -5,7 +5,7 @@ import { detectionWindow, SEAM_FRAMES, type PartPlan, type SeenCut } from '#lib/
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import { encodeWithScenes, type EncodeOptions } from '#lib/server/media/encode.ts';
 import { runFfmpeg } from '#lib/server/media/ffmpeg.ts';
-import { measureVideo } from '#lib/server/media/probe.ts';
+import { measureVideo, type SourceFacts } from '#lib/server/media/probe.ts';
 import {
   CONCAT_INPUT,
   concatList,
@@ -16,6 +16,7 @@ import {
   partInputOptions,
   proxyOptions,
   soundOptions,
+  type Source,
 } from '#lib/server/media/recipes.ts';
 
 /** A part as one runner has made it; the picture only, in the work folder. Cuts count frames in the whole video. */
@@ -36,11 +37,12 @@ export interface EncodedPart {
 export async function encodePart(
   sourcePath: string,
   workDir: string,
-  source: { readonly frameRate: FrameRate; readonly startSeconds: number },
+  source: Source & Pick<SourceFacts, 'startSeconds'>,
   plan: PartPlan & { readonly expectedFrames: number },
   options: EncodeOptions,
 ): Promise<EncodedPart> {
   const { frameRate, startSeconds } = source;
+  const picture = { ...source, sound: null };
   const window = detectionWindow(plan);
   const part = { startFrame: plan.startFrame, endFrame: plan.endFrame, window, startSeconds };
   const [proxyPath, masterPath, digestPath] = ['proxy.mp4', 'master.mp4', 'digest.txt'].map((name) => path.join(workDir, name)) as [
@@ -51,10 +53,10 @@ export async function encodePart(
   const scenes = await encodeWithScenes(
     {
       inputs: [{ path: sourcePath, options: ['-nostdin', ...partInputOptions(part, frameRate)] }],
-      filters: partFilters(part, frameRate),
+      filters: partFilters(part, source),
       outputs: [
-        { path: proxyPath, options: proxyOptions(frameRate, false) },
-        { path: masterPath, options: masterOptions(frameRate, false) },
+        { path: proxyPath, options: proxyOptions(picture) },
+        { path: masterPath, options: masterOptions(picture) },
         { path: digestPath, options: digestOptions() },
       ],
     },
@@ -98,14 +100,15 @@ export async function encodePart(
 export async function encodeSound(
   sourcePath: string,
   workDir: string,
+  source: Source,
   { signal }: Pick<EncodeOptions, 'signal'>,
 ): Promise<{ proxyPath: string; masterPath: string }> {
   const [proxyPath, masterPath] = [path.join(workDir, 'proxy.m4a'), path.join(workDir, 'master.m4a')];
   await runFfmpeg({
     inputs: [{ path: sourcePath, options: ['-nostdin'] }],
     outputs: [
-      { path: proxyPath, options: soundOptions('proxy') },
-      { path: masterPath, options: soundOptions('master') },
+      { path: proxyPath, options: soundOptions(source, 'proxy') },
+      { path: masterPath, options: soundOptions(source, 'master') },
     ],
     signal,
   });

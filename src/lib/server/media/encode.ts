@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import { formatDuration } from '#lib/core/format.ts';
 import { framesPerSecond, framesToDurationMs, type FrameRate } from '#lib/core/frame-rate.ts';
 import { FfmpegError, runFfmpeg, type FfmpegJob } from '#lib/server/media/ffmpeg.ts';
-import { measureVideo, probeSource } from '#lib/server/media/probe.ts';
+import { measureVideo, probeSource, type SourceFacts } from '#lib/server/media/probe.ts';
+import type { EncodedSource } from '#lib/core/source.ts';
 import { detectScenesInFrames, type Scenes } from '#lib/server/media/python.ts';
 import { analysisFilter, analysisOptions, encodeFilters, masterOptions, proxyOptions } from '#lib/server/media/recipes.ts';
 
@@ -31,6 +32,7 @@ export interface EncodeResult {
   readonly durationMs: number;
   readonly hasAudio: boolean;
   readonly scenes: Scenes;
+  readonly source: EncodedSource;
   readonly proxyPath: string;
   readonly masterPath: string;
   readonly posterPath: string;
@@ -54,8 +56,8 @@ export async function encodeSource(sourcePath: string, workDir: string, options:
   const probe = await probeSource(sourcePath);
   if (probe.kind === 'refused') throw new SourceRefused(probe.reason);
   const { facts } = probe;
-  const run = (hasAudio: boolean) => encodeOnce(sourcePath, workDir, facts, hasAudio, options);
-  const hasAudio = facts.audioCodec !== null;
+  const run = (hasAudio: boolean) => encodeOnce(sourcePath, workDir, hasAudio ? facts : { ...facts, sound: null }, options);
+  const hasAudio = facts.sound !== null;
   const { scenes, hadAudio } = await run(hasAudio).then(
     (found) => ({ scenes: found, hadAudio: hasAudio }),
     async (error: unknown) => {
@@ -87,27 +89,22 @@ export async function encodeSource(sourcePath: string, workDir: string, options:
     durationMs,
     hasAudio: hadAudio,
     scenes,
+    source: facts.description,
     proxyPath,
     masterPath,
     posterPath: await makePoster(proxyPath, workDir, proxy.frameCount, facts.frameRate, options.signal),
   };
 }
 
-function encodeOnce(
-  sourcePath: string,
-  workDir: string,
-  facts: { readonly frameRate: FrameRate; readonly durationMs: number | null },
-  hasAudio: boolean,
-  options: EncodeOptions,
-): Promise<Scenes> {
+function encodeOnce(sourcePath: string, workDir: string, facts: SourceFacts, options: EncodeOptions): Promise<Scenes> {
   const { frameRate, durationMs } = facts;
   return encodeWithScenes(
     {
       inputs: [{ path: sourcePath, options: ['-nostdin'] }],
-      filters: encodeFilters(frameRate),
+      filters: encodeFilters(facts),
       outputs: [
-        { path: path.join(workDir, 'proxy.mp4'), options: proxyOptions(frameRate, hasAudio) },
-        { path: path.join(workDir, 'master.mp4'), options: masterOptions(frameRate, hasAudio) },
+        { path: path.join(workDir, 'proxy.mp4'), options: proxyOptions(facts) },
+        { path: path.join(workDir, 'master.mp4'), options: masterOptions(facts) },
       ],
     },
     { workDir, frameRate, expectedFrames: durationMs === null ? null : (durationMs / 1000) * framesPerSecond(frameRate) },

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
-import type { FrameRate } from '#lib/core/frame-rate.ts';
+import { fromTimecode, type FrameRate } from '#lib/core/frame-rate.ts';
+import type { EncodedSource } from '#lib/core/source.ts';
 import { runFfprobe } from '#lib/server/media/ffmpeg.ts';
 
 /** What is known of a source before it is encoded. */
@@ -12,11 +13,27 @@ export interface SourceFacts {
   readonly durationMs: number | null;
   /** How long the picture should last by the container's index; null where it does not say. */
   readonly pictureMs: number | null;
-  readonly audioCodec: string | null;
   /** When the first frame is shown, on the container's clock. */
   readonly startSeconds: number;
+  /** How long after the container's beginning that is; sound counts from there. */
+  readonly pictureDelaySeconds: number;
   /** Whether the container has an index by which a seek lands where it should. */
   readonly isSeekable: boolean;
+  readonly isInterlaced: boolean;
+  readonly colour: SourceColour;
+  /** The number of the picture among all streams. */
+  readonly pictureStream: number;
+  /** The sound that is kept; null for none. */
+  readonly sound: { readonly stream: number; readonly codec: string } | null;
+  readonly description: EncodedSource;
+}
+
+/** What a source says of its colours, as ffmpeg names them; null where it says nothing. */
+export interface SourceColour {
+  readonly transfer: string | null;
+  readonly matrix: string | null;
+  readonly isFullRange: boolean;
+  readonly isRgb: boolean;
 }
 
 /** What was measured of a finished video. */
@@ -32,8 +49,15 @@ const text = v.fallback(v.optional(v.union([v.string(), v.number()])), undefined
 const Probe = v.object({
   streams: v.array(
     v.object({
+      index: v.fallback(v.number(), 0),
       codec_type: v.optional(v.string()),
       codec_name: v.optional(v.string()),
+      field_order: v.optional(v.string()),
+      pix_fmt: v.optional(v.string()),
+      color_range: v.optional(v.string()),
+      color_space: v.optional(v.string()),
+      color_transfer: v.optional(v.string()),
+      tags: v.optional(v.object({ timecode: v.optional(v.string()) })),
       width: v.optional(v.number()),
       height: v.optional(v.number()),
       avg_frame_rate: text,
@@ -41,11 +65,17 @@ const Probe = v.object({
       nb_read_packets: text,
       start_time: text,
       duration: text,
-      disposition: v.optional(v.object({ attached_pic: v.optional(v.number()) })),
+      disposition: v.optional(v.object({ attached_pic: v.optional(v.number()), default: v.optional(v.number()) })),
     }),
   ),
-  format: v.object({ duration: text, format_name: v.optional(v.string()) }),
+  format: v.object({
+    duration: text,
+    start_time: text,
+    format_name: v.optional(v.string()),
+    tags: v.optional(v.object({ timecode: v.optional(v.string()) })),
+  }),
 });
+type ProbedStream = v.InferOutput<typeof Probe>['streams'][number];
 
 /** The facts of a source, or in a sentence why it is not a video that can be used. */
 export async function probeSource(
@@ -64,7 +94,8 @@ export async function probeSource(
     );
   }
   const picture = probe.streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.attached_pic !== 1);
-  const sound = probe.streams.find((stream) => stream.codec_type === 'audio');
+  const sounds = probe.streams.filter((stream) => stream.codec_type === 'audio');
+  const sound = sounds.find((stream) => stream.disposition?.default === 1) ?? sounds[0];
   if (picture === undefined) return refused(sound ? 'The file has sound but no picture.' : 'The file has no picture.');
   if (/^(tty|image2|png_pipe|jpeg_pipe|gif_pipe|subtitle)/.test(probe.format.format_name ?? '')) {
     return refused('This is a text or a still image, not a video.');
@@ -72,20 +103,58 @@ export async function probeSource(
   if (!picture.width || !picture.height) return refused('The picture in the file can’t be decoded: its size is unknown.');
   const durationMs = toMs(probe.format.duration);
   const pictureMs = toMs(picture.duration);
+  const frameRate = chooseFrameRate(String(picture.avg_frame_rate ?? ''), String(picture.r_frame_rate ?? ''));
+  const timecode = [picture, probe.format, ...probe.streams].map(({ tags }) => tags?.timecode).find((found) => found !== undefined);
+  const startTimecodeFrame = timecode === undefined ? null : fromTimecode(timecode, frameRate);
+  const startSeconds = Number(picture.start_time) || 0;
+  const colour = colourOf(picture);
+  const container = probe.format.format_name ?? '';
+  const isInterlaced = ['tt', 'bb', 'tb', 'bt'].includes(picture.field_order ?? '');
   return {
     kind: 'ok',
     facts: {
       width: picture.width,
       height: picture.height,
-      frameRate: chooseFrameRate(String(picture.avg_frame_rate ?? ''), String(picture.r_frame_rate ?? '')),
+      frameRate,
       durationMs,
       // An index may count what an edit list leaves out: the shorter one is what should be there.
       pictureMs: pictureMs === null || durationMs === null ? null : Math.min(pictureMs, durationMs),
-      audioCodec: sound?.codec_name ?? null,
-      startSeconds: Number(picture.start_time) || 0,
-      isSeekable: /mp4|matroska|mxf/.test(probe.format.format_name ?? ''),
+      startSeconds,
+      pictureDelaySeconds: startSeconds - (Number(probe.format.start_time) || 0),
+      isSeekable: /mp4|matroska|mxf/.test(container),
+      isInterlaced,
+      colour,
+      pictureStream: picture.index,
+      sound: sound === undefined ? null : { stream: sound.index, codec: sound.codec_name ?? 'unknown' },
+      description: {
+        container: container.split(',')[0] ?? container,
+        codec: picture.codec_name ?? 'unknown',
+        width: picture.width,
+        height: picture.height,
+        isHdr: isHdr(colour),
+        isInterlaced,
+        audioTrackCount: sounds.length,
+        timecode: startTimecodeFrame === null ? null : (timecode ?? null),
+        startTimecodeFrame: startTimecodeFrame ?? 0,
+        isDropFrame: startTimecodeFrame === null ? null : /[;.]\d+$/.test(timecode ?? ''),
+      },
     },
   };
+}
+
+function colourOf(picture: ProbedStream): SourceColour {
+  const said = (word: string | undefined) => (word === undefined || word === 'unknown' ? null : word);
+  return {
+    transfer: said(picture.color_transfer),
+    matrix: said(picture.color_space),
+    isFullRange: picture.color_range === 'pc' || (picture.pix_fmt ?? '').startsWith('yuvj'),
+    isRgb: picture.color_space === 'gbr' || /^(gbr|rgb|bgr|argb|abgr|rgba|bgra|0rgb|0bgr|pal8)/.test(picture.pix_fmt ?? ''),
+  };
+}
+
+/** Whether a picture is meant for a high-dynamic-range screen: PQ (SMPTE ST 2084) or HLG (ARIB STD-B67). */
+export function isHdr({ transfer }: SourceColour): boolean {
+  return transfer === 'smpte2084' || transfer === 'arib-std-b67';
 }
 
 /** Whether a file begins as the MP4 family does, with an `ftyp` box (ISO/IEC 14496-12, 4.3). */
@@ -120,15 +189,23 @@ const STANDARD_RATES: readonly FrameRate[] = [
 ];
 
 /**
- * The constant rate for the proxy: the average rate, snapped to a standard one within 0.03 %, else
- * as the file says. Nominal rates such as 90000/1 are containers' clocks, not pictures a second.
+ * The constant rate for the proxy: the average rate where that is a standard one, within 0.03 %; else, of a
+ * picture whose rate varies, the standard nominal rate, at which no frame is lost; else the average as it is.
+ * Some nominal rates, such as 90000/1, are containers' clocks and not pictures a second.
  */
 export function chooseFrameRate(average: string, nominal: string): FrameRate {
-  const rate = [average, nominal].map(parseRate).find((found) => found !== null) ?? { num: 25, den: 1 };
-  const value = rate.num / rate.den;
-  const standard = STANDARD_RATES.find(({ num, den }) => Math.abs(num / den / value - 1) < 0.0003);
-  if (standard !== undefined) return standard;
-  return rate.num <= 1_000_000 && rate.den <= 100_000 ? rate : { num: Math.round(value * 1000), den: 1000 };
+  const [mean, most] = [parseRate(average), parseRate(nominal)];
+  const rate = mean ?? most ?? { num: 25, den: 1 };
+  const standard = standardRate(rate);
+  if (standard !== null) return standard;
+  const atMost = most === null ? null : standardRate(most);
+  const share = most === null ? 0 : (rate.num * most.den) / (rate.den * most.num);
+  if (atMost !== null && share >= 0.5 && share <= 1.01) return atMost;
+  return rate.num <= 1_000_000 && rate.den <= 100_000 ? rate : { num: Math.round((rate.num / rate.den) * 1000), den: 1000 };
+}
+
+function standardRate(rate: FrameRate): FrameRate | null {
+  return STANDARD_RATES.find(({ num, den }) => Math.abs((num * rate.den) / (den * rate.num) - 1) < 0.0003) ?? null;
 }
 
 function parseRate(text: string): FrameRate | null {

@@ -1,6 +1,7 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
 import type { PartPlan } from '#lib/core/encode-parts.ts';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
+import { isHdr, type SourceFacts } from '#lib/server/media/probe.ts';
 
 /** The frames that the scene detector looks at; `geometry.py` holds the same numbers. */
 export const ANALYSIS = { width: 96, height: 54, pixelFormat: 'yuv420p' } as const;
@@ -8,20 +9,76 @@ export const ANALYSIS = { width: 96, height: 54, pixelFormat: 'yuv420p' } as con
 const PROXY_MAX_WIDTH = 1280;
 const PROXY_MAX_HEIGHT = 720;
 
-/** Square pixels and even sizes, which H.264 4:2:0 needs. */
-const NORMALISED = `scale=w='trunc(iw*sar/2+0.5)*2':h='trunc(ih/2)*2':flags=bicubic,setsar=1,format=yuv420p`;
 const FIT_PROXY =
   `scale=w='max(2,trunc(iw*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)'` +
   `:h='max(2,trunc(ih*min(1,min(${PROXY_MAX_WIDTH}/iw,${PROXY_MAX_HEIGHT}/ih))/2)*2)':flags=bicubic`;
 const ANALYSED = `scale=${ANALYSIS.width}:${ANALYSIS.height}:flags=area,format=${ANALYSIS.pixelFormat}`;
 
+/** What the recipes need to know of a source. */
+export type Source = Pick<SourceFacts, 'frameRate' | 'isInterlaced' | 'colour' | 'pictureStream' | 'pictureDelaySeconds' | 'sound'>;
+
+/** Matrices that any player shows right when the file names them. Others are converted. */
+const USUAL_MATRICES = ['bt709', 'smpte170m', 'bt470bg'];
+
+/** The matrix of what is encoded; null where neither the source nor we know. */
+function matrixOf({ colour }: Pick<Source, 'colour'>): string | null {
+  if (isHdr(colour) || colour.isRgb) return 'bt709';
+  if (colour.matrix === null) return null;
+  return USUAL_MATRICES.includes(colour.matrix) ? colour.matrix : 'bt709';
+}
+
+/**
+ * What makes any source's picture an ordinary one: whole frames, the range of colours that every screen has,
+ * square pixels, even sizes, 8 bits 4:2:0. Rotation is ffmpeg's own doing, before its filters.
+ * HDR is mapped to BT.709 by way of linear light; `mobius` leaves colours that any screen has as they are.
+ */
+function normalised(source: Source): string {
+  const { colour, isInterlaced } = source;
+  const matrix = matrixOf(source);
+  const from = colour.isRgb || colour.matrix === null ? '' : `:in_color_matrix=${swscaleName(colour.matrix)}`;
+  const to = matrix === null ? '' : `:out_color_matrix=${swscaleName(matrix)}`;
+  const isConverted = colour.isRgb || matrix !== colour.matrix;
+  return [
+    ...(isInterlaced ? ['bwdif=mode=send_frame'] : []),
+    ...(isHdr(colour)
+      ? ['zscale=t=linear:npl=100', 'format=gbrpf32le', 'zscale=p=bt709', 'tonemap=mobius:desat=0', 'zscale=t=bt709:m=bt709:r=tv']
+      : []),
+    `scale=w='trunc(iw*sar/2+0.5)*2':h='trunc(ih/2)*2':flags=bicubic` +
+      (isHdr(colour) ? '' : `${isConverted ? from + to : ''}${colour.isFullRange || colour.isRgb ? ':out_range=tv' : ''}`),
+    'setsar=1',
+    'format=yuv420p',
+  ].join(',');
+}
+
+// The scale filter has one name for the matrices of all standard-definition systems, and one for both of BT.2020.
+function swscaleName(matrix: string): string {
+  if (matrix === 'bt470bg') return 'bt470';
+  return matrix.startsWith('bt2020') ? 'bt2020' : matrix;
+}
+
+/** Says in the file which colours are meant, where that is known. */
+function colourOptions(source: Source): string[] {
+  const matrix = matrixOf(source);
+  if (matrix === null) return ['-color_range', 'tv'];
+  return [
+    '-color_range',
+    'tv',
+    '-colorspace',
+    matrix,
+    '-color_primaries',
+    matrix,
+    '-color_trc',
+    matrix === 'bt709' ? 'bt709' : 'smpte170m',
+  ];
+}
+
 /**
  * The filter graph of the encode: one decode, one constant frame rate, three outputs `[proxy]`,
  * `[master]` and `[analysis]`. The rate comes before the split, so all three have the same frames.
  */
-export function encodeFilters(frameRate: FrameRate): string[] {
+export function encodeFilters(source: Source): string[] {
   return [
-    `[0:v:0]setpts=PTS-STARTPTS,${constantRate(frameRate)},${NORMALISED},split=3[master][scaled][small]`,
+    `[0:${source.pictureStream}]setpts=PTS-STARTPTS,${constantRate(source.frameRate)},${normalised(source)},split=3[master][scaled][small]`,
     `[scaled]${FIT_PROXY}[proxy]`,
     analysisFilter('small'),
   ];
@@ -47,13 +104,13 @@ export function partInputOptions({ window }: PartWindow, { num, den }: FrameRate
  * The filter graph of a part. After `fps` a frame's time is its number in the whole video, so that what
  * one part leaves off the next one begins with. `[digest]` are the detector's frames once more.
  */
-export function partFilters(part: PartWindow, frameRate: FrameRate): string[] {
+export function partFilters(part: PartWindow, source: Source): string[] {
   const { window, startFrame, endFrame, startSeconds } = part;
   const upTo = (name: string, end: number | null) => (end === null ? '' : `:${name}=${end}`);
   const own = `trim=start_frame=${startFrame - window.startFrame}${upTo('end_frame', endFrame === null ? null : endFrame - window.startFrame)}`;
   return [
-    `[0:v:0]setpts=PTS-round(${startSeconds}/TB),${constantRate(frameRate)},` +
-      `trim=start_pts=${window.startFrame}${upTo('end_pts', window.endFrame)},setpts=PTS-STARTPTS,${NORMALISED},split=2[own][small]`,
+    `[0:${source.pictureStream}]setpts=PTS-round(${startSeconds}/TB),${constantRate(source.frameRate)},` +
+      `trim=start_pts=${window.startFrame}${upTo('end_pts', window.endFrame)},setpts=PTS-STARTPTS,${normalised(source)},split=2[own][small]`,
     `[own]${own},setpts=PTS-STARTPTS,split=2[master][scaled]`,
     `[scaled]${FIT_PROXY}[proxy]`,
     `[small]${ANALYSED},split=2[analysis][digest]`,
@@ -75,20 +132,20 @@ export function analysisFilter(input: string): string {
 }
 
 /** The review proxy: every frame a key frame, so that a stream copy can begin anywhere. */
-export function proxyOptions(frameRate: FrameRate, hasAudio: boolean): string[] {
+export function proxyOptions(source: Source): string[] {
   return [
     ...['-map', '[proxy]', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', '26', '-g', '1', '-pix_fmt', 'yuv420p'],
-    ...videoOptions(frameRate),
-    ...audioOptions(hasAudio, '128k'),
+    ...videoOptions(source),
+    ...audioOptions(source, '128k'),
   ];
 }
 
 /** The archival master: full size, visually lossless. */
-export function masterOptions(frameRate: FrameRate, hasAudio: boolean): string[] {
+export function masterOptions(source: Source): string[] {
   return [
     ...['-map', '[master]', '-c:v', 'libx264', '-preset', 'fast', '-crf', '18', '-g', '250', '-pix_fmt', 'yuv420p'],
-    ...videoOptions(frameRate),
-    ...audioOptions(hasAudio, '256k'),
+    ...videoOptions(source),
+    ...audioOptions(source, '256k'),
   ];
 }
 
@@ -97,8 +154,9 @@ export function analysisOptions(): string[] {
   return ['-map', '[analysis]', '-f', 'rawvideo', '-fps_mode', 'passthrough'];
 }
 
-function videoOptions(frameRate: FrameRate): string[] {
-  return ['-r', `${frameRate.num}/${frameRate.den}`, '-fps_mode', 'cfr', ...containerOptions(frameRate)];
+function videoOptions(source: Source): string[] {
+  const { num, den } = source.frameRate;
+  return ['-r', `${num}/${den}`, '-fps_mode', 'cfr', ...colourOptions(source), ...containerOptions(source.frameRate)];
 }
 
 // A track time scale of the rate's numerator makes each frame's time a whole number of ticks.
@@ -107,8 +165,8 @@ function containerOptions({ num }: FrameRate): string[] {
 }
 
 /** The sound of the proxy or the master by itself, for a picture that is encoded in parts. */
-export function soundOptions(of: 'proxy' | 'master'): string[] {
-  return ['-vn', ...audioOptions(true, of === 'proxy' ? '128k' : '256k'), '-f', 'mp4'];
+export function soundOptions(source: Source, of: 'proxy' | 'master'): string[] {
+  return ['-vn', ...audioOptions(source, of === 'proxy' ? '128k' : '256k'), '-movflags', '+faststart', '-f', 'mp4'];
 }
 
 /** Joins what follows one another in a list of files with a sound file, or with none, without a change to either. */
@@ -127,10 +185,12 @@ export function concatList(files: readonly { readonly path: string; readonly fra
 /** The input's side of a concat list: it may name absolute paths and the object store's URLs. */
 export const CONCAT_INPUT = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,http,https,tcp,tls,crypto'] as const;
 
-// Sound is filled up with silence to start with the picture.
-function audioOptions(hasAudio: boolean, bitrate: string): string[] {
-  if (!hasAudio) return ['-an'];
-  return ['-map', '0:a:0', '-c:a', 'aac', '-b:a', bitrate, '-ac', '2', '-ar', '48000', '-af', 'aresample=async=1:first_pts=0'];
+// Sound counts from the first frame of the picture: what is before it goes, what is missing is silence.
+function audioOptions({ sound, pictureDelaySeconds }: Source, bitrate: string): string[] {
+  if (sound === null) return ['-an'];
+  const shift = pictureDelaySeconds === 0 ? '' : `asetpts=PTS-round(${pictureDelaySeconds}/TB),`;
+  const filter = `${shift}aresample=async=1:first_pts=0`;
+  return ['-map', `0:${sound.stream}`, '-c:a', 'aac', '-b:a', bitrate, '-ac', '2', '-ar', '48000', '-af', filter];
 }
 
 /**

@@ -5,7 +5,6 @@ import type { Sql, Transaction } from '#lib/server/db.ts';
 /** How a video is encoded in parts. */
 export interface EncodePlan {
   readonly frameRate: FrameRate;
-  readonly startSeconds: number;
   readonly hasAudio: boolean;
   /** Null until the sound is encoded. */
   readonly proxySoundKey: string | null;
@@ -34,12 +33,12 @@ export interface PartRow extends PartPlan {
 export async function insertPlan(
   tx: Transaction,
   videoId: number,
-  plan: Pick<EncodePlan, 'frameRate' | 'startSeconds' | 'hasAudio'>,
+  plan: Pick<EncodePlan, 'frameRate' | 'hasAudio'>,
   parts: readonly PartPlan[],
 ): Promise<void> {
   const made = await tx`
-    insert into encode_plans (video_id, frame_rate_num, frame_rate_den, start_seconds, has_audio)
-    values (${videoId}, ${plan.frameRate.num}, ${plan.frameRate.den}, ${plan.startSeconds}, ${plan.hasAudio})
+    insert into encode_plans (video_id, frame_rate_num, frame_rate_den, has_audio)
+    values (${videoId}, ${plan.frameRate.num}, ${plan.frameRate.den}, ${plan.hasAudio})
     on conflict do nothing returning video_id`;
   if (made.length === 0) return;
   for (const { startFrame, endFrame } of parts) {
@@ -50,7 +49,7 @@ export async function insertPlan(
 /** A video's plan with its parts in order; null when it is not encoded in parts, or not any more. */
 export async function findPlan(sql: Sql, videoId: number): Promise<{ plan: EncodePlan; parts: PartRow[] } | null> {
   const [row] = await sql<(Omit<EncodePlan, 'frameRate'> & { num: number; den: number })[]>`
-    select frame_rate_num as num, frame_rate_den as den, start_seconds as "startSeconds", has_audio as "hasAudio",
+    select frame_rate_num as num, frame_rate_den as den, has_audio as "hasAudio",
            proxy_sound_key as "proxySoundKey", master_sound_key as "masterSoundKey"
     from encode_plans where video_id = ${videoId}`;
   if (row === undefined) return null;
@@ -79,14 +78,16 @@ export async function setPartResult(tx: Transaction, videoId: number, startFrame
     where video_id = ${videoId} and start_frame = ${startFrame}`;
 }
 
-/** Stores where the sound lies. */
+/** Stores where the sound lies, or with null that there is none that can be decoded. */
 export async function setPlanSound(
   tx: Transaction,
   videoId: number,
-  sound: { readonly proxySoundKey: string; readonly masterSoundKey: string },
+  sound: { readonly proxySoundKey: string; readonly masterSoundKey: string } | null,
 ): Promise<void> {
   await tx`
-    update encode_plans set proxy_sound_key = ${sound.proxySoundKey}, master_sound_key = ${sound.masterSoundKey} where video_id = ${videoId}`;
+    update encode_plans
+    set has_audio = ${sound !== null}, proxy_sound_key = ${sound?.proxySoundKey ?? null}, master_sound_key = ${sound?.masterSoundKey ?? null}
+    where video_id = ${videoId}`;
 }
 
 /** Forgets the plan and its parts: they are joined, or are of no use. */

@@ -1,6 +1,7 @@
 import { publish } from '#lib/server/stores/outbox.ts';
 import { videoStages } from '#lib/server/stores/stage-runs.ts';
-import type { FrameRate } from '#lib/core/frame-rate.ts';
+import type { EncodedSource, SourceSummary } from '#lib/core/source.ts';
+import type { FrameRate, Timebase } from '#lib/core/frame-rate.ts';
 import type { StageName } from '#lib/jobs/stages.ts';
 import { videoTopic, type Topic } from '#lib/live/topics.ts';
 import type { ClipCounts, VideoState, VideoView } from '#lib/live/views.ts';
@@ -20,6 +21,8 @@ export interface VideoRow {
   readonly thumbnailKey: string | null;
   readonly frameRateNum: number | null;
   readonly frameRateDen: number | null;
+  readonly startTimecodeFrame: number;
+  readonly isDropFrame: boolean | null;
   readonly frameCount: number | null;
   readonly scenes: DetectedScenes | null;
 }
@@ -43,6 +46,14 @@ export interface EncodedVideo {
   readonly masterKey: string;
   readonly thumbnailKey: string;
   readonly scenes: DetectedScenes | null;
+  readonly source: EncodedSource;
+}
+
+/** How a video's frames are counted; null until it is known. */
+export function timebaseOf(video: Pick<VideoRow, 'frameRateNum' | 'frameRateDen' | 'startTimecodeFrame' | 'isDropFrame'>): Timebase | null {
+  const { frameRateNum: num, frameRateDen: den, startTimecodeFrame, isDropFrame } = video;
+  if (num === null || den === null) return null;
+  return { num, den, startTimecodeFrame, ...(isDropFrame === null ? {} : { isDropFrame }) };
 }
 
 /** Finds a video for the pipeline; null when it is gone. */
@@ -50,7 +61,8 @@ export async function findVideo(sql: Sql, videoId: number): Promise<VideoRow | n
   const [row] = await sql<VideoRow[]>`
     select id, title, state, failed_stage as "failedStage", file_name as "fileName", source_url as "sourceUrl",
            source_key as "sourceKey", proxy_key as "proxyKey", master_key as "masterKey", thumbnail_key as "thumbnailKey",
-           frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen", frame_count as "frameCount", scenes
+           frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen",
+           start_timecode_frame as "startTimecodeFrame", is_drop_frame as "isDropFrame", frame_count as "frameCount", scenes
     from videos where id = ${videoId}`;
   return row ?? null;
 }
@@ -80,8 +92,14 @@ export async function setVideoEncoded(tx: Transaction, videoId: number, encoded:
         frame_rate_num = ${encoded.frameRate.num}, frame_rate_den = ${encoded.frameRate.den},
         frame_count = ${encoded.frameCount}, duration_ms = ${encoded.durationMs}, has_audio = ${encoded.hasAudio},
         proxy_key = ${encoded.proxyKey}, master_key = ${encoded.masterKey}, thumbnail_key = ${encoded.thumbnailKey},
-        scenes = ${encoded.scenes === null ? null : tx.json(encoded.scenes as never)}
+        scenes = ${encoded.scenes === null ? null : tx.json(encoded.scenes as never)},
+        start_timecode_frame = ${encoded.source.startTimecodeFrame}, is_drop_frame = ${encoded.source.isDropFrame},
+        source_facts = ${tx.json(summaryOf(encoded.source) as never)}
     where id = ${videoId}`;
+}
+
+function summaryOf({ startTimecodeFrame: _frame, isDropFrame: _drop, ...summary }: EncodedSource): SourceSummary {
+  return summary;
 }
 
 /** Notes how far a video that is still being encoded is cut into clips, and how its frames count. */
@@ -112,11 +130,10 @@ export async function unfinishedVideos(sql: Sql): Promise<{ id: number; state: V
 
 /** Videos as the library shows them, newest first; all of them, or those named. */
 export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promise<VideoView[]> {
-  const rows = await sql<
-    (Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & { num: number | null; den: number | null } & ClipCounts)[]
-  >`
+  const rows = await sql<(Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & Parameters<typeof timebaseOf>[0] & ClipCounts)[]>`
     select v.id, v.title, v.file_name as "fileName", v.source_url as "sourceUrl", v.state, v.failed_stage as "failedStage",
-           v.error, v.width, v.height, v.frame_rate_num as num, v.frame_rate_den as den, v.frame_count as "frameCount",
+           v.error, v.width, v.height, v.frame_rate_num as "frameRateNum", v.frame_rate_den as "frameRateDen",
+           v.start_timecode_frame as "startTimecodeFrame", v.is_drop_frame as "isDropFrame", v.source_facts as "sourceFacts", v.frame_count as "frameCount",
            v.duration_ms as "durationMs", v.thumbnail_key is not null as "hasThumbnail",
            to_char(v.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "createdAt",
            coalesce(c.pending, 0)::int as pending, coalesce(c.approved, 0)::int as approved,
@@ -133,9 +150,9 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
     sql,
     rows.map((row) => row.id),
   );
-  return rows.map(({ num, den, pending, approved, skipped, archived, ...row }) => ({
+  return rows.map(({ frameRateNum, frameRateDen, startTimecodeFrame, isDropFrame, pending, approved, skipped, archived, ...row }) => ({
     ...row,
-    frameRate: num !== null && den !== null ? { num, den } : null,
+    frameRate: timebaseOf({ frameRateNum, frameRateDen, startTimecodeFrame, isDropFrame }),
     clipCounts: { pending, approved, skipped, archived },
     stages: stages.filter((stage) => stage.videoId === row.id),
   }));

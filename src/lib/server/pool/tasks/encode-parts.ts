@@ -6,8 +6,9 @@ import {
   joinParts as joinPartFiles,
 } from '#lib/server/media/encode-parts.ts';
 import { inWorkFolder } from '#lib/server/media/clips.ts';
-import { makePoster, SourceRefused } from '#lib/server/media/encode.ts';
-import { measureVideo } from '#lib/server/media/probe.ts';
+import { makePoster } from '#lib/server/media/encode.ts';
+import { FfmpegError } from '#lib/server/media/ffmpeg.ts';
+import { measureVideo, probeSource, type SourceFacts } from '#lib/server/media/probe.ts';
 import { ScenesSchema } from '#lib/server/media/python.ts';
 import { defineTask, TaskRefused } from '#lib/server/pool/define-task.ts';
 import { FrameRateSchema } from '#lib/server/pool/tasks/encode-video.ts';
@@ -21,8 +22,6 @@ export const encodePart = defineTask({
   input: v.object({
     videoId: v.number(),
     sourceKey: v.string(),
-    frameRate: FrameRateSchema,
-    startSeconds: v.number(),
     startFrame: v.number(),
     endFrame: v.nullable(v.number()),
     expectedFrames: v.number(),
@@ -38,13 +37,11 @@ export const encodePart = defineTask({
     headDigest: v.string(),
     tailDigest: v.string(),
   }),
-  run: ({ videoId, sourceKey, startFrame, ...part }, { signal, report, attemptId }) =>
+  run: ({ videoId, sourceKey, startFrame, ...rest }, { signal, report, attemptId }) =>
     inWorkFolder(async (workDir) => {
       const store = objectStore();
-      const plan = { startFrame, endFrame: part.endFrame, expectedFrames: part.expectedFrames };
-      const encoded = await encodePartFiles(await store.inputFor(sourceKey), workDir, part, plan, { signal, onProgress: report }).catch(
-        refuse,
-      );
+      const { input, facts } = await openSource(sourceKey);
+      const encoded = await encodePartFiles(input, workDir, facts, { startFrame, ...rest }, { signal, onProgress: report });
       const keys = { proxyKey: proxyKey(videoId, attemptId), masterKey: masterKey(videoId, attemptId) };
       await store.publish(keys.masterKey, encoded.masterPath);
       await store.publish(keys.proxyKey, encoded.proxyPath);
@@ -53,16 +50,21 @@ export const encodePart = defineTask({
     }),
 });
 
-/** Encodes the sound of a source that is encoded in parts. */
+/** Encodes the sound of a source that is encoded in parts; none where it can't be decoded, which must not cost the picture. */
 export const encodeSound = defineTask({
   name: 'encode-sound',
   version: 1,
   input: v.object({ videoId: v.number(), sourceKey: v.string() }),
-  output: v.object({ proxySoundKey: v.string(), masterSoundKey: v.string() }),
+  output: v.nullable(v.object({ proxySoundKey: v.string(), masterSoundKey: v.string() })),
   run: ({ videoId, sourceKey }, { signal, attemptId }) =>
     inWorkFolder(async (workDir) => {
       const store = objectStore();
-      const sound = await encodeSoundFiles(await store.inputFor(sourceKey), workDir, { signal });
+      const { input, facts } = await openSource(sourceKey);
+      const sound = await encodeSoundFiles(input, workDir, facts, { signal }).catch((error: unknown) => {
+        if (!(error instanceof FfmpegError)) throw error;
+        return null;
+      });
+      if (sound === null) return null;
       const keys = { proxySoundKey: soundKey('proxies', videoId, attemptId), masterSoundKey: soundKey('masters', videoId, attemptId) };
       await store.publish(keys.masterSoundKey, sound.masterPath);
       await store.publish(keys.proxySoundKey, sound.proxyPath);
@@ -116,6 +118,9 @@ export const joinParts = defineTask({
     }),
 });
 
-function refuse(error: unknown): never {
-  throw error instanceof SourceRefused ? new TaskRefused(error.message) : error;
+async function openSource(sourceKey: string): Promise<{ input: string; facts: SourceFacts }> {
+  const input = await objectStore().inputFor(sourceKey);
+  const probe = await probeSource(input);
+  if (probe.kind === 'refused') throw new TaskRefused(probe.reason);
+  return { input, facts: probe.facts };
 }

@@ -9,10 +9,24 @@ import { objectStore } from '#lib/server/storage/object-store.ts';
 /** A frame rate on the wire. */
 export const FrameRateSchema = v.object({ num: v.number(), den: v.number() });
 
+/** What is kept of a source, on the wire. */
+const SourceSchema = v.object({
+  container: v.string(),
+  codec: v.string(),
+  width: v.number(),
+  height: v.number(),
+  isHdr: v.boolean(),
+  isInterlaced: v.boolean(),
+  audioTrackCount: v.number(),
+  timecode: v.nullable(v.string()),
+  startTimecodeFrame: v.number(),
+  isDropFrame: v.nullable(v.boolean()),
+});
+
 /** Makes proxy, master and poster of a source, with its scenes, under keys of this attempt. */
 export const encodeVideo = defineTask({
   name: 'encode-video',
-  version: 1,
+  version: 2,
   input: v.object({ videoId: v.number(), sourceKey: v.string() }),
   output: v.object({
     width: v.number(),
@@ -21,6 +35,7 @@ export const encodeVideo = defineTask({
     frameCount: v.number(),
     durationMs: v.number(),
     hasAudio: v.boolean(),
+    source: SourceSchema,
     proxyKey: v.string(),
     masterKey: v.string(),
     thumbnailKey: v.string(),
@@ -42,7 +57,7 @@ export const encodeVideo = defineTask({
       await store.publish(keys.masterKey, encoded.masterPath, { storageClass: 'cold' });
       await store.publish(keys.thumbnailKey, encoded.posterPath);
       await store.publish(keys.proxyKey, encoded.proxyPath);
-      const { width, height, frameRate, frameCount, durationMs, hasAudio, scenes } = encoded;
-      return { width, height, frameRate, frameCount, durationMs, hasAudio, scenes, ...keys };
+      const { width, height, frameRate, frameCount, durationMs, hasAudio, scenes, source } = encoded;
+      return { width, height, frameRate, frameCount, durationMs, hasAudio, scenes, source, ...keys };
     }),
 });
