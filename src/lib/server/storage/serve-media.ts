@@ -1,13 +1,7 @@
-import path from 'node:path';
 import { Readable } from 'node:stream';
+import { contentTypeOf } from '#lib/server/storage/content-type.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { verifyMediaUrl } from '#lib/server/storage/sign-url.ts';
-
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  '.mp4': 'video/mp4',
-  '.jpg': 'image/jpeg',
-  '.webp': 'image/webp',
-};
 
 /** Answers a GET or HEAD for a signed media URL as a CDN would: ranges, ETag, 403 for a bad signature. */
 export async function mediaResponse(request: Request, url: URL): Promise<Response> {
@@ -20,7 +14,7 @@ export async function mediaResponse(request: Request, url: URL): Promise<Respons
   const stat = await objectStore().stat(verified.key);
   if (stat === null) return new Response('This file is gone: it was removed or is being made again.', { status: 404 });
   const headers = new Headers({
-    'content-type': CONTENT_TYPES[path.extname(verified.key).toLowerCase()] ?? 'application/octet-stream',
+    'content-type': contentTypeOf(verified.key),
     'accept-ranges': 'bytes',
     etag: stat.etag,
     'cache-control': 'private, max-age=3600',
