@@ -33,6 +33,7 @@ module.exports = {
     ),
     importer('fluent-ffmpeg', 'node_modules/fluent-ffmpeg', '^src/lib/server/media/ffmpeg'),
     importer('lucia', 'node_modules/(lucia|@lucia-auth)', '^src/lib/server/auth/lucia'),
+    importer('s3', 'node_modules/@aws-sdk/(client-s3|lib-storage|s3-request-presigner)', '^src/lib/server/storage/s3-store'),
     importer('cloudfront-signer', 'node_modules/@aws-sdk/cloudfront-signer', '^src/lib/server/storage/sign-url'),
   ],
   options: {

@@ -7,6 +7,9 @@ const wholeNumber = (fallback: string) =>
 // An absent variable is an empty one: both get the same sentence.
 const text = (what: string) => v.pipe(v.optional(v.string(), ''), v.nonEmpty(`is missing: ${what}`));
 
+/** What S3 calls the classes that a master may lie in; of these, GLACIER and DEEP_ARCHIVE must be restored before they can be read. */
+const MASTER_STORAGE_CLASSES = ['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE'] as const;
+
 const Environment = v.object({
   DATABASE_URL: text('the URL of a PostgreSQL server; `npm start` brings one along'),
   /** What runners are given; a role that may do little is enough. */
@@ -36,6 +39,12 @@ const Environment = v.object({
   FLY_MACHINE_ID: v.optional(v.string()),
   PLAYBACK_CACHE_MAX_BYTES: wholeNumber(String(2 ** 30)),
   PLAYBACK_CACHE_MIN_FREE_BYTES: wholeNumber(String(500 * 2 ** 20)),
+  PROD_S3_BUCKET_NAME: v.optional(v.string()),
+  AWS_ACCESS_KEY_ID: v.optional(v.string()),
+  AWS_SECRET_ACCESS_KEY: v.optional(v.string()),
+  AWS_REGION: v.optional(v.string()),
+  AWS_ENDPOINT_URL_S3: v.optional(v.pipe(v.string(), v.url('must be a URL like https://s3.example.com'))),
+  MASTER_STORAGE_CLASS: v.optional(v.picklist(MASTER_STORAGE_CLASSES, `must be one of ${MASTER_STORAGE_CLASSES.join(', ')}`), 'GLACIER_IR'),
   PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
   PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),
   PROD_CLOUDFRONT_PRIVATE_KEY: v.optional(v.string()),
@@ -43,6 +52,17 @@ const Environment = v.object({
 
 /** The process of a call is given neither the database nor the secret: it could not use them for good. */
 const NOT_FOR_CALLS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32) };
+
+/** Where an S3 bucket is, who may use it, and what `cold` means in it. */
+export interface S3Settings {
+  readonly bucket: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** A server that is not Amazon's; null for Amazon's. */
+  readonly endpoint: string | null;
+  readonly masterStorageClass: (typeof MASTER_STORAGE_CLASSES)[number];
+}
 
 /** Everything that the environment decides, parsed once. */
 export interface Config {
@@ -78,6 +98,8 @@ export interface Config {
   /** This machine among those of Fly.io, which can send a request from one to another; null elsewhere. */
   readonly machineId: string | null;
   readonly playbackCache: { readonly maxBytes: number; readonly minFreeBytes: number };
+  /** Where objects lie; null for the disk. */
+  readonly s3: S3Settings | null;
   readonly cloudFront: { readonly domain: string; readonly keyPairId: string; readonly privateKey: string } | null;
 }
 
@@ -114,6 +136,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
     machineId: env.FLY_MACHINE_ID ?? null,
     playbackCache: { maxBytes: env.PLAYBACK_CACHE_MAX_BYTES, minFreeBytes: env.PLAYBACK_CACHE_MIN_FREE_BYTES },
+    s3: s3Of(env),
     cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey } : null,
   };
 }
@@ -128,6 +151,37 @@ function flyOf(env: v.InferOutput<typeof Environment>): NonNullable<Config['fly'
     );
   }
   return { origin, app, token, image, region: region ?? null };
+}
+
+/** The bucket, where one is named. Throws `ConfigError` when what it needs is missing. */
+function s3Of(env: v.InferOutput<typeof Environment>): S3Settings | null {
+  const { PROD_S3_BUCKET_NAME: bucket, AWS_REGION: region, AWS_ENDPOINT_URL_S3: endpoint } = env;
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (!bucket) {
+    if (endpoint !== undefined) throw new ConfigError('PROD_S3_BUCKET_NAME is missing: AWS_ENDPOINT_URL_S3 names a server of buckets.');
+    return null;
+  }
+  if (!region || !accessKeyId || !secretAccessKey) {
+    throw new ConfigError(
+      Object.entries({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region })
+        .flatMap(([name, value]) => (value ? [] : [`${name} is missing: PROD_S3_BUCKET_NAME names a bucket that needs it.`]))
+        .join('\n'),
+    );
+  }
+  return { bucket, region, accessKeyId, secretAccessKey, endpoint: endpoint ?? null, masterStorageClass: env.MASTER_STORAGE_CLASS };
+}
+
+/** The variables that make another process use the same object store. */
+export function storageEnvironment(s3: S3Settings | null): Record<string, string> {
+  if (s3 === null) return {};
+  return {
+    PROD_S3_BUCKET_NAME: s3.bucket,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_REGION: s3.region,
+    ...(s3.endpoint === null ? {} : { AWS_ENDPOINT_URL_S3: s3.endpoint }),
+    MASTER_STORAGE_CLASS: s3.masterStorageClass,
+  };
 }
 
 function parseQueues(list: string): QueueName[] {

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { config } from '#lib/server/config.ts';
+import { config, storageEnvironment } from '#lib/server/config.ts';
 import { db } from '#lib/server/db.ts';
 import type { RunnerBackend } from '#lib/server/pool/backends/backend.ts';
 import { FlyApi } from '#lib/server/pool/backends/fly-api.ts';
@@ -16,7 +16,7 @@ const FLY_LIMIT = { perSecond: 1, burst: 3 };
 
 /** Starts this process as a parent of the pools, with the backend that the configuration names. */
 export async function startPool(): Promise<Pool> {
-  const { databaseUrl, runnerDatabaseUrl, dataDir, ffmpegPath, ffprobePath, pythonPath, logLevel, fly, secretKeyBase } = config();
+  const { databaseUrl, runnerDatabaseUrl, dataDir, ffmpegPath, ffprobePath, pythonPath, logLevel, fly, s3, secretKeyBase } = config();
   const pool = new Pool(databaseUrl, {
     sql: db(),
     backend: chooseBackend(),
@@ -32,6 +32,8 @@ export async function startPool(): Promise<Pool> {
       FFPROBE_PATH: ffprobePath,
       HEATERS_PYTHON: pythonPath,
       LOG_LEVEL: logLevel,
+      // Runners read and write objects by themselves.
+      ...storageEnvironment(s3),
       // Under `npm start`, machines of this computer end with it, whichever worker has booted them.
       ...(fly === null && process.env.HEATERS_LAUNCHER_PID !== undefined ? { HEATERS_LAUNCHER_PID: process.env.HEATERS_LAUNCHER_PID } : {}),
       RUNNER_STOP_GRACE_MS: fly === null ? '0' : '25000',

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import path from 'node:path';
 import { config } from '#lib/server/config.ts';
 import { DiskStore } from '#lib/server/storage/disk-store.ts';
+import type { PartUploads } from '#lib/server/storage/part-uploads.ts';
+import { S3Store } from '#lib/server/storage/s3-store.ts';
 
 /** An object's size and what names its content in an ETag. */
 export interface ObjectStat {
@@ -42,10 +44,22 @@ export interface ObjectStore {
   removePrefix(prefix: string): Promise<void>;
 }
 
-let store: ObjectStore | undefined;
+let disk: ObjectStore | undefined;
+let s3: S3Store | undefined;
 
-/** The object store of this process. */
+/** The object store of this process: a bucket where one is configured, else the disk. */
 export function objectStore(): ObjectStore {
-  store ??= new DiskStore(path.join(config().dataDir, 'store'));
-  return store;
+  disk ??= new DiskStore(path.join(config().dataDir, 'store'));
+  return s3Store() ?? disk;
+}
+
+/** Where browsers upload to past this app; null where the objects are on disk. */
+export function partUploads(): PartUploads | null {
+  return s3Store();
+}
+
+function s3Store(): S3Store | null {
+  const settings = config().s3;
+  if (settings === null) return null;
+  return (s3 ??= new S3Store(settings));
 }

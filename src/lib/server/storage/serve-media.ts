@@ -1,13 +1,7 @@
-import path from 'node:path';
 import { Readable } from 'node:stream';
+import { contentTypeOf } from '#lib/server/storage/content-type.ts';
 import { objectStore, type ObjectStore } from '#lib/server/storage/object-store.ts';
 import { verifyMediaUrl } from '#lib/server/storage/sign-url.ts';
-
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  '.mp4': 'video/mp4',
-  '.jpg': 'image/jpeg',
-  '.webp': 'image/webp',
-};
 
 /** What can be served: an object store, or a cache of files. */
 export type MediaSource = Pick<ObjectStore, 'stat' | 'openRead'>;
@@ -32,7 +26,7 @@ export async function fileResponse(
   const stat = await source.stat(key);
   if (stat === null) return new Response('This file is gone: it was removed or is being made again.', { status: 404 });
   const headers = new Headers({
-    'content-type': CONTENT_TYPES[path.extname(key).toLowerCase()] ?? 'application/octet-stream',
+    'content-type': contentTypeOf(key),
     'accept-ranges': 'bytes',
     etag: stat.etag,
     'cache-control': 'private, max-age=3600, immutable',

@@ -6,7 +6,7 @@ import { CallSchema, type CallMessage } from '#lib/server/pool/protocol.ts';
 
 /**
  * The process of one call: waits for it on stdin, says its progress and result on stdout, and ends. It
- * has neither database nor secrets. When its stdin closes, whoever wanted the call is gone.
+ * has neither database nor the app's secret. When its stdin closes, whoever wanted the call is gone.
  */
 export function serveCall(tasks: readonly AnyTask[]): void {
   const stopping = new AbortController();
