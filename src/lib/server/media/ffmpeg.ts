@@ -7,6 +7,10 @@ export class FfmpegError extends Error {
 }
 
 const DISK_FULL = 'The disk of the server is full: free some space, then try again.';
+/** Of a URL, what signs it. */
+const SIGNATURES = /(https?:\/\/[^\s?'"]+)\?[^\s'"]*/g;
+/** A connection that breaks off is taken up again where it was; for half a minute at most. */
+const RECONNECT = ['-reconnect', '1', '-reconnect_on_network_error', '1', '-reconnect_on_http_error', '5xx', '-reconnect_delay_max', '30'];
 /** Of an absolute path, all but the file's name. */
 const FOLDERS = /(?<![\w.:/])\/(?:[^\s/:'"]+\/)+/g;
 
@@ -25,6 +29,11 @@ export interface FfmpegJob {
   readonly onProgress?: (progress: FfmpegProgress) => void;
 }
 
+/** Whether an input is read over the network. */
+export function isUrl(path: string): boolean {
+  return /^https?:\/\//.test(path);
+}
+
 /**
  * Runs ffmpeg to its end. Throws `FfmpegError` with the reason, or the signal's reason when aborted;
  * then the process has been killed.
@@ -33,7 +42,7 @@ export async function runFfmpeg(job: FfmpegJob): Promise<void> {
   job.signal?.throwIfAborted();
   const command = ffmpeg();
   command.setFfmpegPath(config().ffmpegPath);
-  for (const input of job.inputs) command.input(input.path).inputOptions([...(input.options ?? [])]);
+  for (const { path, options = [] } of job.inputs) command.input(path).inputOptions([...(isUrl(path) ? RECONNECT : []), ...options]);
   if (job.filters) command.complexFilter([...job.filters]);
   for (const output of job.outputs) command.output(output.path).outputOptions([...output.options]);
   command.addOption('-y').on('progress', ({ frames, currentFps }) => job.onProgress?.({ frames, fps: currentFps }));
@@ -76,5 +85,5 @@ function lastWords(stderr: string | null): string | null {
     .map((line) => line.trim())
     .filter((line) => /error|invalid|no space|killed|could not|failed|not found|unable|does not contain/i.test(line));
   if (lines.some((line) => /no space left on device/i.test(line))) return DISK_FULL;
-  return lines.length === 0 ? null : lines.slice(-2).join(' ').replaceAll(FOLDERS, '');
+  return lines.length === 0 ? null : lines.slice(-2).join(' ').replaceAll(SIGNATURES, '$1').replaceAll(FOLDERS, '');
 }

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { fromTimecode, type FrameRate } from '#lib/core/frame-rate.ts';
 import type { EncodedSource } from '#lib/core/source.ts';
-import { runFfprobe } from '#lib/server/media/ffmpeg.ts';
+import { isUrl, runFfprobe } from '#lib/server/media/ffmpeg.ts';
 
 /** What is known of a source before it is encoded. */
 export interface SourceFacts {
@@ -81,14 +81,15 @@ type ProbedStream = v.InferOutput<typeof Probe>['streams'][number];
 export async function probeSource(
   path: string,
 ): Promise<{ readonly kind: 'ok'; readonly facts: SourceFacts } | { readonly kind: 'refused'; readonly reason: string }> {
-  if ((await stat(path)).size === 0) return refused('The file is empty.');
+  const isFile = !isUrl(path);
+  if (isFile && (await stat(path)).size === 0) return refused('The file is empty.');
   let probe: v.InferOutput<typeof Probe>;
   try {
     probe = v.parse(Probe, await runFfprobe(path));
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     return refused(
-      /moov atom not found/i.test(words) && (await isMp4(path))
+      /moov atom not found/i.test(words) && isFile && (await isMp4(path))
         ? 'The file is cut short: its index (moov) is missing. Copy or record it again.'
         : 'This is not a video file that can be read.',
     );

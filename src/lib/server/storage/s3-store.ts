@@ -9,7 +9,7 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  paginateListMultipartUploads,
+  ListMultipartUploadsCommand,
   paginateListObjectsV2,
   paginateListParts,
   RestoreObjectCommand,
@@ -212,12 +212,15 @@ export class S3Store implements ObjectStore, PartUploads {
 
   async abortBegunBefore(timeMs: number): Promise<number> {
     let count = 0;
-    for await (const page of paginateListMultipartUploads({ client: this.#client }, { Bucket: this.#bucket })) {
+    for (let KeyMarker: string | undefined, UploadIdMarker: string | undefined; ;) {
+      const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.#bucket, KeyMarker, UploadIdMarker }));
       for (const { Key: key, UploadId: storeUploadId, Initiated: begunAt } of page.Uploads ?? []) {
         if (key === undefined || storeUploadId === undefined || (begunAt?.getTime() ?? timeMs) >= timeMs) continue;
         await this.abort({ key, storeUploadId });
         count += 1;
       }
+      if (!page.IsTruncated) break;
+      [KeyMarker, UploadIdMarker] = [page.NextKeyMarker, page.NextUploadIdMarker];
     }
     return count;
   }
