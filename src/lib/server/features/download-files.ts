@@ -1,10 +1,24 @@
+import { renderName, uniqueNames } from '#lib/core/export-names.ts';
 import { toTimecode } from '#lib/core/frame-rate.ts';
+import type { CutEvent } from '#lib/core/interchange/cut-list.ts';
 import type { Sql } from '#lib/server/db.ts';
+import { cutEvents } from '#lib/server/features/interchange.ts';
 import { signMediaUrl } from '#lib/server/storage/sign-url.ts';
-import { exportRows, type ExportRow } from '#lib/server/stores/clips.ts';
-import { findVideo, timebaseOf, type VideoRow } from '#lib/server/stores/videos.ts';
+import { clipsById, exportRows } from '#lib/server/stores/clips.ts';
+import { exportSettings } from '#lib/server/stores/export-settings.ts';
+import { findVideo } from '#lib/server/stores/videos.ts';
 
 const URL_LIFETIME_MS = 60 * 60_000;
+
+/** An exported clip's file, and what is said about it beside it. */
+export interface ExportedFile {
+  readonly clipId: number;
+  readonly key: string;
+  /** Under which people get it, with extension. */
+  readonly name: string;
+  /** The sidecar, JSON. */
+  readonly sidecar: string;
+}
 
 /** A short-lived signed URL of a video's poster or proxy; null while there is none. */
 export async function videoFileUrl(sql: Sql, videoId: number, file: 'poster' | 'proxy'): Promise<string | null> {
@@ -19,25 +33,54 @@ export async function clipDownloadUrl(sql: Sql, clipId: number): Promise<string 
   return file === undefined ? null : signMediaUrl(file.key, { ttlMs: URL_LIFETIME_MS, downloadName: file.name });
 }
 
-/** The exported files among some clips, with the names under which people get them, each name once. */
-export async function exportedFiles(sql: Sql, clipIds: readonly number[]): Promise<{ key: string; name: string }[]> {
-  const clips = (await exportRows(sql, clipIds)).filter((clip) => clip.isLive && clip.exportState === 'exported');
-  const videos = new Map<number, VideoRow | null>();
-  for (const { videoId } of clips) if (!videos.has(videoId)) videos.set(videoId, await findVideo(sql, videoId));
-  return clips.flatMap((clip) => {
-    const video = videos.get(clip.videoId);
-    return video && clip.exportKey !== null ? [{ key: clip.exportKey, name: fileName(video, clip) }] : [];
+/** The exported files among some clips, named by the template in force, each name once. */
+export async function exportedFiles(sql: Sql, clipIds: readonly number[]): Promise<ExportedFile[]> {
+  const rows = (await exportRows(sql, clipIds)).filter((clip) => clip.isLive && clip.exportState === 'exported' && clip.exportKey !== null);
+  const events = await cutEvents(sql, await clipsById(sql, clipIds));
+  const exported = events.flatMap((event) => {
+    const row = rows.find((clip) => clip.id === event.clipId);
+    return row === undefined ? [] : [{ event, row }];
+  });
+  const { nameTemplate } = await exportSettings(sql);
+  const names = uniqueNames(exported.map(({ event }) => renderName(nameTemplate, namePartsOf(event))));
+  return exported.map(({ event, row }, index) => {
+    const name = `${names[index]}.mp4`;
+    const file = { name, sizeBytes: row.exportBytes, source: row.exportSource ?? 'proxy' };
+    return { clipId: event.clipId, key: row.exportKey!, name, sidecar: sidecarOf(event, file) };
   });
 }
 
-/** `Title 00-01-02-03 #12.mp4`: where the clip begins, and its id, which makes the name unique. */
-function fileName(video: VideoRow, clip: ExportRow): string {
-  const timecode = toTimecode(clip.startFrame, timebaseOf(video) ?? { num: 25, den: 1 }).replace(/[:;]/g, '-');
-  const title =
-    video.title
-      .replace(/[^\p{L}\p{N} _.-]/gu, '_')
-      .replace(/^[. ]+/, '')
-      .slice(0, 80)
-      .trim() || 'clip';
-  return `${title} ${timecode} #${clip.id}.mp4`;
+/** What a clip's name can be made of. */
+export function namePartsOf(event: CutEvent) {
+  const { source, clipId, startFrame, endFrame, tags, stars } = event;
+  return {
+    title: source.title,
+    timecode: toTimecode(startFrame, source.timebase),
+    clip: String(clipId),
+    start: String(startFrame),
+    end: String(endFrame),
+    tags: tags.join(', '),
+    stars: stars === null ? '' : String(Math.round(stars * 10) / 10),
+  };
+}
+
+function sidecarOf(event: CutEvent, file: { readonly name: string; readonly sizeBytes: number | null; readonly source: string }): string {
+  const { source, clipId, startFrame, endFrame, state, tags, stars, decidedBy, decidedAt, markers } = event;
+  const { num, den } = source.timebase;
+  const timecode = (frame: number) => toTimecode(frame, source.timebase);
+  const described = {
+    file,
+    clip: { id: clipId, state, tags, stars, decidedBy, decidedAt },
+    source: {
+      videoId: source.videoId,
+      title: source.title,
+      fileName: source.fileName,
+      frameRate: { num, den },
+      frameCount: source.frameCount,
+    },
+    frames: { start: startFrame, end: endFrame, count: endFrame - startFrame },
+    timecode: { start: timecode(startFrame), end: timecode(endFrame) },
+    comments: markers.map((marker) => ({ ...marker, timecode: timecode(marker.startFrame) })),
+  };
+  return `${JSON.stringify(described, null, 2)}\n`;
 }

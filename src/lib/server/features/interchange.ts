@@ -22,29 +22,20 @@ export type ListFile =
 export async function videoListFile(sql: Sql, videoId: number, format: CutListFormat, which: Which): Promise<ListFile> {
   const [video] = await videoViews(sql, [videoId]);
   if (video === undefined) return { kind: 'gone' };
-  return listFile(sql, video.title, [video], await clipsOfVideo(sql, videoId), format, which);
+  return listFile(sql, video.title, await clipsOfVideo(sql, videoId), format, which);
 }
 
 /** The decisions about a session's clips as a list for another program, for those who take part in it. */
 export async function sessionListFile(sql: Sql, actor: Actor, sessionId: number, format: CutListFormat, which: Which): Promise<ListFile> {
   const allowed = await requireInSession(sql, actor, sessionId, 'watch');
   if (allowed.kind === 'refused') return { kind: 'gone' };
-  const { title, spans } = allowed.session;
-  const videos = await videoViews(sql, [...new Set(spans.map((span) => span.videoId))]);
-  return listFile(sql, title, videos, await clipsInSession(sql, sessionId), format, which);
+  const { title } = allowed.session;
+  return listFile(sql, title, await clipsInSession(sql, sessionId), format, which);
 }
 
-async function listFile(
-  sql: Sql,
-  title: string,
-  videos: readonly VideoView[],
-  clips: readonly ClipView[],
-  format: CutListFormat,
-  which: Which,
-): Promise<ListFile> {
-  const comments = await commentViews(sql, { videoIds: videos.map((video) => video.id) });
+async function listFile(sql: Sql, title: string, clips: readonly ClipView[], format: CutListFormat, which: Which): Promise<ListFile> {
   const chosen = clips.filter((clip) => which === 'all' || clip.state === 'approved');
-  const list: CutList = { title, events: chosen.flatMap((clip) => eventOf(clip, videos, comments) ?? []) };
+  const list: CutList = { title, events: await cutEvents(sql, chosen) };
   if (list.events.length === 0) {
     const cure = which === 'approved' ? 'approve some, or choose all clips' : 'wait until the cuts are found';
     return { kind: 'refused', message: `There is no clip to put on the list: ${cure}.` };
@@ -53,6 +44,13 @@ async function listFile(
   const written = write(list);
   if (written.kind === 'refused') return written;
   return { kind: 'ok', text: written.text, fileName: `${plainName(title)}.${format}`, contentType };
+}
+
+/** Clips with all that is told of them elsewhere, in the order given. Those of videos that are gone are left out. */
+export async function cutEvents(sql: Sql, clips: readonly ClipView[]): Promise<CutEvent[]> {
+  const videoIds = [...new Set(clips.map((clip) => clip.videoId))];
+  const [videos, comments] = await Promise.all([videoViews(sql, videoIds), commentViews(sql, { videoIds })]);
+  return clips.flatMap((clip) => eventOf(clip, videos, comments) ?? []);
 }
 
 function eventOf(clip: ClipView, videos: readonly VideoView[], comments: readonly CommentView[]): CutEvent | null {

@@ -6,7 +6,14 @@ import { frameToSeconds, type FrameRate } from '#lib/core/frame-rate.ts';
 import { config } from '#lib/server/config.ts';
 import { runFfmpeg } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo } from '#lib/server/media/probe.ts';
-import { clipInputOptions, clipOutputOptions, CONCAT_INPUT, concatList } from '#lib/server/media/recipes.ts';
+import {
+  clipInputOptions,
+  clipOutputOptions,
+  CONCAT_INPUT,
+  concatList,
+  reencodeInputOptions,
+  reencodeOutputOptions,
+} from '#lib/server/media/recipes.ts';
 import { objectStore, type ObjectStore } from '#lib/server/storage/object-store.ts';
 
 /** A stretch of a proxy in the object store. */
@@ -33,10 +40,7 @@ export async function publishClipFile({
       outputs: [{ path: outPath, options: clipOutputOptions(span, frameRate) }],
       signal,
     });
-    const { frameCount } = await measureVideo(outPath);
-    if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
-    await store.publish(key, outPath);
-    return (await store.stat(key))?.sizeBytes ?? 0;
+    return publishCounted(outPath, span, key, store);
   });
 }
 
@@ -60,6 +64,25 @@ export async function publishKeyframes({
       });
       await objectStore().publish(key, outPath);
     }
+  });
+}
+
+/** Encodes a stretch of a master anew as the object `key`, after counting its frames: its key frames are too far apart to copy. Gives its size. */
+export async function publishMasterClip({
+  masterKey,
+  frameRate,
+  span,
+  signal,
+  key,
+}: Omit<ProxySpan, 'proxyKey'> & { readonly masterKey: string; readonly key: string }): Promise<number> {
+  return inWorkFolder(async (workDir) => {
+    const outPath = path.join(workDir, 'clip.mp4');
+    await runFfmpeg({
+      inputs: [{ path: await objectStore().inputFor(masterKey), options: reencodeInputOptions(span, frameRate) }],
+      outputs: [{ path: outPath, options: reencodeOutputOptions(span, frameRate) }],
+      signal,
+    });
+    return publishCounted(outPath, span, key, objectStore());
   });
 }
 
@@ -101,11 +124,20 @@ export async function publishClipFromParts({
       outputs: [{ path: outPath, options: clipOutputOptions(span, frameRate, sound.length === 0 ? 0 : 1) }],
       signal,
     });
-    const { frameCount } = await measureVideo(outPath);
-    if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
-    await store.publish(key, outPath);
-    return (await store.stat(key))?.sizeBytes ?? 0;
+    return publishCounted(outPath, span, key, store);
   });
+}
+
+async function publishCounted(
+  filePath: string,
+  span: FrameSpan,
+  key: string,
+  store: Pick<ObjectStore, 'publish' | 'stat'>,
+): Promise<number> {
+  const { frameCount } = await measureVideo(filePath);
+  if (frameCount !== spanLength(span)) throw new Error(`The clip has ${frameCount} frames, ${spanLength(span)} were wanted.`);
+  await store.publish(key, filePath);
+  return (await store.stat(key))?.sizeBytes ?? 0;
 }
 
 /** Gives `use` an empty folder that is gone afterwards, on the same disk as the object store. */

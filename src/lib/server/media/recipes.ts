@@ -201,6 +201,25 @@ export function clipInputOptions(span: FrameSpan, { num, den }: FrameRate): stri
   return ['-ss', (((span.startFrame + 0.5) * den) / num).toFixed(6)];
 }
 
+/** A millisecond: a seek to just before a frame begins with that frame, however its time is rounded. */
+const BEFORE_SECONDS = 0.001;
+
+/** The input's side of a span that is encoded anew from a file whose key frames are far apart. */
+export function reencodeInputOptions(span: FrameSpan, { num, den }: FrameRate): string[] {
+  return ['-ss', Math.max(0, (span.startFrame * den) / num - BEFORE_SECONDS).toFixed(6)];
+}
+
+/** The output's side of `reencodeInputOptions`: its frames and sound, so that the eye sees no difference. */
+export function reencodeOutputOptions(span: FrameSpan, frameRate: FrameRate): string[] {
+  const { num, den } = frameRate;
+  const frames = span.endFrame - span.startFrame;
+  return [
+    ...['-map', '0:v:0', '-map', '0:a:0?', '-c:v', 'libx264', '-preset', 'medium', '-crf', '14', '-pix_fmt', 'yuv420p'],
+    ...['-r', `${num}/${den}`, '-fps_mode', 'cfr', '-frames:v', String(frames), '-t', ((frames * den) / num).toFixed(6)],
+    ...['-c:a', 'aac', '-b:a', '256k', ...containerOptions(frameRate)],
+  ];
+}
+
 /** The output's side of `clipInputOptions`; `soundInput` is the number of the input that has the sound. */
 export function clipOutputOptions(span: FrameSpan, { num, den }: FrameRate, soundInput = 0): string[] {
   const frames = span.endFrame - span.startFrame;

@@ -3,6 +3,7 @@ import { spansOverlap, type FrameSpan } from '#lib/core/cuts.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { ClipView, ExportState } from '#lib/live/views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
+import type { ExportSource } from '#lib/server/stores/export-settings.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 
 /** Frames of a clip, and whose they are. */
@@ -180,6 +181,9 @@ export interface ExportRow {
   readonly state: ClipState;
   readonly exportState: ExportState;
   readonly exportKey: string | null;
+  readonly exportBytes: number | null;
+  /** What its file is, or is to be, cut from; null as the settings say. */
+  readonly exportSource: ExportSource | null;
   readonly isLive: boolean;
 }
 
@@ -188,7 +192,8 @@ export async function exportRows(sql: Sql, clipIds: readonly number[]): Promise<
   return [
     ...(await sql<ExportRow[]>`
       select id, video_id as "videoId", start_frame as "startFrame", end_frame as "endFrame", version, state,
-             export_state as "exportState", export_key as "exportKey", superseded_at is null as "isLive"
+             export_state as "exportState", export_key as "exportKey", export_bytes::float8 as "exportBytes",
+             export_source as "exportSource", superseded_at is null as "isLive"
       from clips where id = any(${[...clipIds]}) order by video_id, start_frame`),
   ];
 }
@@ -198,11 +203,18 @@ export async function setExportState(
   tx: Transaction,
   clipId: number,
   version: number,
-  to: { readonly state: ExportState; readonly key?: string; readonly bytes?: number; readonly error?: string },
+  to: {
+    readonly state: ExportState;
+    readonly key?: string;
+    readonly bytes?: number;
+    readonly source?: ExportSource;
+    readonly error?: string;
+  },
 ): Promise<boolean> {
   const rows = await tx`
     update clips set export_state = ${to.state}, export_key = coalesce(${to.key ?? null}, export_key),
-           export_bytes = coalesce(${to.bytes ?? null}, export_bytes), export_error = ${to.error ?? null}
+           export_bytes = coalesce(${to.bytes ?? null}, export_bytes), export_source = coalesce(${to.source ?? null}, export_source),
+           export_error = ${to.error ?? null}
     where id = ${clipId} and version = ${version} and superseded_at is null and state = 'approved' returning id`;
   return rows.length === 1;
 }

@@ -1,20 +1,47 @@
 import { fail } from '@sveltejs/kit';
-import { requireRole, requireUser } from '#lib/server/auth/guards.ts';
+import * as v from 'valibot';
+import { actorOf, requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { exportsPage } from '#lib/server/features/browse-library.ts';
+import { changeExportSettings, exportAgain } from '#lib/server/features/export-clips.ts';
 import { retryExport } from '#lib/server/features/manage-video.ts';
+import { exportSettings } from '#lib/server/stores/export-settings.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = (event) => {
+const Settings = v.object({ source: v.picklist(['proxy', 'master']), nameTemplate: v.string() });
+const Again = v.object({
+  source: v.picklist(['proxy', 'master']),
+  clips: v.pipe(
+    v.string(),
+    v.regex(/^\d{1,10}(,\d{1,10}){0,999}$/, 'Choose between 1 and 1000 clips.'),
+    v.transform((list) => list.split(',').map(Number)),
+  ),
+});
+
+export const load: PageServerLoad = async (event) => {
   requireUser(event);
-  return exportsPage(db());
+  return { ...(await exportsPage(db())), settings: await exportSettings(db()) };
 };
 
 export const actions: Actions = {
   retry: async (event) => {
     const user = requireRole(event, 'reviewer');
     const clipId = Number((await event.request.formData()).get('clipId')) || 0;
-    const outcome = await retryExport(db(), { userId: user.id, name: user.name, role: user.role }, clipId);
+    const outcome = await retryExport(db(), actorOf(user), clipId);
+    return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
+  },
+  settings: async (event) => {
+    const user = requireRole(event, 'reviewer');
+    const wish = v.safeParse(Settings, Object.fromEntries(await event.request.formData()));
+    if (!wish.success) return fail(400, { message: 'Choose what to export from, and give a template for names.' });
+    const outcome = await changeExportSettings(db(), actorOf(user), wish.output);
+    return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
+  },
+  again: async (event) => {
+    const user = requireRole(event, 'reviewer');
+    const wish = v.safeParse(Again, Object.fromEntries(await event.request.formData()));
+    if (!wish.success) return fail(400, { message: wish.issues[0].message });
+    const outcome = await exportAgain(db(), actorOf(user), wish.output.clips, wish.output.source);
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },
 };

@@ -14,7 +14,7 @@ const ClipIds = v.pipe(
   v.transform((list) => list.split(',').map(Number)),
 );
 
-/** Streams the exported clips named by `?clips=1,2,3` as one zip; nothing is held in memory. */
+/** Streams the exported clips named by `?clips=1,2,3` as one zip, with `&sidecars=1` a JSON beside each; no video is held in memory. */
 export const GET: RequestHandler = async (event) => {
   requireUser(event);
   const clipIds = v.safeParse(ClipIds, event.url.searchParams.get('clips'));
@@ -22,7 +22,9 @@ export const GET: RequestHandler = async (event) => {
   const files = await exportedFiles(db(), clipIds.output);
   if (files.length === 0) error(404, 'None of these clips is exported (yet).');
   const zip = new ZipFile();
-  for (const { key, name } of files) {
+  const hasSidecars = event.url.searchParams.get('sidecars') === '1';
+  for (const { key, name, sidecar } of files) {
+    if (hasSidecars) zip.addBuffer(Buffer.from(sidecar), name.replace(/mp4$/, 'json'));
     // Video does not shrink: store it as it is.
     zip.addReadStreamLazy(name, { compress: false }, (take) => {
       objectStore()

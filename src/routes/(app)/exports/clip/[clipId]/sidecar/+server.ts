@@ -1,0 +1,20 @@
+import { error } from '@sveltejs/kit';
+import { requireUser } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import { exportedFiles } from '#lib/server/features/download-files.ts';
+import type { RequestHandler } from './$types';
+
+/** What is told of an exported clip, as JSON to keep beside its file. */
+export const GET: RequestHandler = async (event) => {
+  requireUser(event);
+  const [file] = await exportedFiles(db(), [Number(event.params.clipId) || 0]);
+  if (file === undefined) error(404, 'This clip is not exported (yet).');
+  const name = encodeURIComponent(file.name.replace(/mp4$/, 'json'));
+  return new Response(file.sidecar, {
+    headers: {
+      'content-type': 'application/json',
+      'content-disposition': `attachment; filename="clip.json"; filename*=UTF-8''${name}`,
+      'cache-control': 'private, no-store',
+    },
+  });
+};
