@@ -61,7 +61,7 @@ function forward(request: IncomingMessage, response: ServerResponse, port: numbe
   if (fault === 'corrupt') {
     void buffer(request.pipe(corruptingFirstByte())).then((body) => {
       const isIntact = createHash('sha256').update(body).digest('base64') === request.headers['x-amz-checksum-sha256'];
-      if (isIntact) refuse(response, 500, 'InternalError');
+      if (isIntact) response.destroy();
       else refuse(response, 400, 'BadDigest');
     });
     return;

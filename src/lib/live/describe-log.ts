@@ -64,9 +64,8 @@ function describeState(video: VideoView, before: VideoView | null): Words {
   const isRetry = before?.state === 'failed';
   switch (video.state) {
     case 'downloading':
-      return plain(
-        isRetry ? 'Tried again: waits to be downloaded.' : `The download of ${video.sourceUrl ?? video.fileName} was asked for.`,
-      );
+      if (video.sourceUrl === null) return plain(`${video.fileName} was uploaded and is compared with what is here.`);
+      return plain(isRetry ? 'Tried again: waits to be downloaded.' : `The download of ${video.sourceUrl} was asked for.`);
     case 'downloaded':
       return plain(isRetry ? 'Tried again: waits to be encoded.' : `${video.fileName} has arrived and waits to be encoded.`);
     case 'encoding':

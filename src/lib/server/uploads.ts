@@ -9,8 +9,9 @@ import { db } from '#lib/server/db.ts';
 import { importFile, type ImportOutcome } from '#lib/server/features/import-video.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { log } from '#lib/server/log.ts';
-import { authenticateHandshake } from '#lib/server/realtime/authenticate.ts';
 import { findUser } from '#lib/server/stores/users.ts';
+import { isPartUploadRequest, servePartUploads } from '#lib/server/serve-part-uploads.ts';
+import { uploadActor } from '#lib/server/upload-actor.ts';
 
 const UNFINISHED_LIFETIME_MS = 7 * 24 * 3_600_000;
 
@@ -20,12 +21,13 @@ function answer(statusCode: number, body: string) {
 }
 
 /**
- * The upload endpoint: resumable uploads by the tus protocol (https://tus.io), for reviewers and
+ * The upload endpoints. Where the object store is a bucket, browsers send parts straight to it and only ask here for
+ * leave (`serve-part-uploads.ts`). Otherwise: resumable uploads by the tus protocol (https://tus.io), for reviewers and
  * admins. An upload belongs to the person who began it. Finished ones go into the library; the
  * answer names the new video, or the one with the same content.
  */
 export function createUploadHandler(): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { dataDir, maxUploadBytes, origin } = config();
+  const { dataDir, maxUploadBytes } = config();
   const directory = path.join(dataDir, 'uploads');
   mkdirSync(directory, { recursive: true });
   const datastore = new FileStore({ directory, expirationPeriodInMilliseconds: UNFINISHED_LIFETIME_MS });
@@ -36,17 +38,17 @@ export function createUploadHandler(): (request: IncomingMessage, response: Serv
     relativeLocation: true,
     // The owner is the server's word: what the client says of it is overwritten.
     async onUploadCreate(request, upload) {
-      const actor = await authorise(request.headers, origin);
+      const actor = await authorise(request.headers);
       return { metadata: { ...upload.metadata, ownerId: String(actor.userId) } };
     },
     async onIncomingRequest(request, uploadId) {
-      const actor = await authorise(request.headers, origin);
+      const actor = await authorise(request.headers);
       if (request.method === 'POST' || !uploadId) return;
       const upload = await datastore.getUpload(uploadId);
       if (upload.metadata?.ownerId !== String(actor.userId)) throw answer(404, 'There is no such upload.');
     },
     async onUploadFinish(request, upload) {
-      const actor = await authorise(request.headers, origin);
+      const actor = await authorise(request.headers);
       const outcome = await takeIn(directory, upload, actor);
       if (outcome.kind === 'refused') throw answer(422, outcome.message);
       const header = outcome.kind === 'ok' ? 'Heaters-Video-Id' : 'Heaters-Duplicate-Of';
@@ -65,7 +67,7 @@ export function createUploadHandler(): (request: IncomingMessage, response: Serv
     server.cleanUpExpiredUploads().catch((error: unknown) => log.warn({ err: error }, 'expired uploads were not removed'));
   }, 3_600_000);
   sweeper.unref();
-  return (request, response) => server.handle(request, response);
+  return (request, response) => (isPartUploadRequest(request) ? servePartUploads(request, response) : server.handle(request, response));
 }
 
 /** Hands a finished upload to the library and removes what is left of it. */
@@ -89,11 +91,8 @@ async function takeInFinished(directory: string, datastore: FileStore): Promise<
   }
 }
 
-async function authorise(headers: Headers, ownOrigin: string): Promise<Actor> {
-  const person = await authenticateHandshake(headers.get('cookie') ?? undefined);
-  if (person === null) throw answer(401, 'Log in first.');
-  if (person.role === 'viewer') throw answer(403, 'Only reviewers and admins can upload. An admin can change your role.');
-  const origin = headers.get('origin');
-  if (origin !== null && origin !== ownOrigin) throw answer(403, 'This request came from another site.');
-  return { userId: person.userId, name: person.name, role: person.role };
+async function authorise(headers: Headers): Promise<Actor> {
+  const allowed = await uploadActor(headers.get('cookie'), headers.get('origin'));
+  if (allowed.kind === 'refused') throw answer(allowed.status, allowed.message);
+  return allowed.actor;
 }

@@ -2,15 +2,26 @@ import path from 'node:path';
 import { rm } from 'node:fs/promises';
 import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
 import { config } from '#lib/server/config.ts';
-import { completeDownload } from '#lib/server/features/import-video.ts';
+import { completeDownload, identifyUpload } from '#lib/server/features/import-video.ts';
 import { download } from '#lib/server/media/download/download.ts';
 import { findVideo, setVideoFailed } from '#lib/server/stores/videos.ts';
 
-/** Fetches a video from its URL and hands it to the import, which knows the same content again. */
+/**
+ * Gets a video its original: fetches it from its URL, or reads through the object that a browser has uploaded. The
+ * import knows the same content again.
+ */
 export const downloadStage: StageHandler = {
   async run({ sql, itemId, signal, report }) {
     const video = await findVideo(sql, itemId);
-    if (video === null || video.sourceUrl === null || video.sourceKey !== null) return null;
+    if (video?.state !== 'downloading') return null;
+    if (video.sourceKey !== null) {
+      const { id, sourceKey: key, fileName } = video;
+      const onProgress = (percent: number) => report({ percent, fps: null, etaMs: null });
+      const identified = await identifyUpload(sql, { id, key, fileName }, { signal, onProgress });
+      if (identified.kind === 'refused') throw new StageRefused(identified.message);
+      return null;
+    }
+    if (video.sourceUrl === null) return null;
     const workDir = path.join(config().dataDir, 'work', `download-${itemId}`);
     const result = await download(video.sourceUrl, {
       workDir,

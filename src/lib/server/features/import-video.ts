@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import postgres from 'postgres';
 import { extensionOf, titleOf } from '#lib/core/titles.ts';
@@ -9,10 +10,11 @@ import type { Database, Transaction } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { probeSource } from '#lib/server/media/probe.ts';
-import { originalKey } from '#lib/server/storage/keys.ts';
+import { originalKey, originalPrefix } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
-import { findDuplicate, insertVideo, setSource } from '#lib/server/stores/imports.ts';
+import { findDuplicate, insertVideo, reserveVideoId, setSource } from '#lib/server/stores/imports.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
+import { settleUpload } from '#lib/server/stores/uploads.ts';
 import { deleteVideo, lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
 
 /** What became of an import: a new video, one that is there already, or a reason for people. */
@@ -26,6 +28,14 @@ interface LocalFile {
   readonly fileName: string;
 }
 
+/** An original in its place in the object store. */
+interface Original {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly fileName: string;
+}
+
 /** Takes a finished local file into the library, unless it is no video or its content is there already. */
 export async function importFile(
   sql: Database,
@@ -34,15 +44,19 @@ export async function importFile(
 ): Promise<ImportOutcome> {
   const checked = await checkFile(sql, file);
   if (checked.kind !== 'new') return checked;
-  return orDuplicate(sql, checked.sha256, () =>
+  const videoId = await reserveVideoId(sql);
+  const original = await storeOriginal(videoId, file, checked.sha256);
+  const outcome = await orDuplicate(sql, checked.sha256, () =>
     sql.begin(async (tx) => {
-      const title = titleOf(file.fileName);
-      const videoId = await insertVideo(tx, { title, fileName: file.fileName, sourceUrl: file.sourceUrl, createdBy: actor.userId });
-      await takeIn(tx, videoId, file, checked.sha256);
+      const { fileName, sourceUrl } = file;
+      await insertVideo(tx, { id: videoId, title: titleOf(fileName), fileName, sourceUrl, createdBy: actor.userId });
+      await takeIn(tx, videoId, original);
       await publishVideo(tx, videoId, actor.userId);
       return { kind: 'ok', videoId };
     }),
   );
+  if (outcome.kind === 'duplicate') await objectStore().remove(original.key);
+  return outcome;
 }
 
 /** Notes a video that is to be downloaded; its page is there at once. */
@@ -73,27 +87,63 @@ export async function importUrl(sql: Database, actor: Actor, { url }: { readonly
 export async function completeDownload(sql: Database, videoId: number, file: LocalFile): Promise<ImportOutcome> {
   const checked = await checkFile(sql, file);
   if (checked.kind === 'refused') return checked;
-  const outcome: ImportOutcome =
-    checked.kind === 'duplicate'
-      ? checked
-      : await orDuplicate(sql, checked.sha256, () =>
-          sql.begin(async (tx) => {
-            if ((await lockVideo(tx, videoId)) !== null) {
-              await takeIn(tx, videoId, file, checked.sha256);
-              await publishVideo(tx, videoId, null);
-            }
-            return { kind: 'ok', videoId };
-          }),
-        );
-  if (outcome.kind === 'duplicate' && outcome.videoId !== videoId) {
+  if (checked.kind === 'duplicate') return giveWay(sql, videoId, checked.videoId);
+  return giveOriginal(sql, videoId, await storeOriginal(videoId, file, checked.sha256));
+}
+
+/**
+ * Finds out whether the content of an uploaded object is here already, reading it once; then the new video goes, else it
+ * is encoded. `onProgress` gets the share that has been read, in percent.
+ */
+export async function identifyUpload(
+  sql: Database,
+  video: { readonly id: number; readonly key: string; readonly fileName: string },
+  options: { readonly signal: AbortSignal; readonly onProgress: (percent: number) => void },
+): Promise<ImportOutcome> {
+  const stat = await objectStore().stat(video.key);
+  if (stat === null) return { kind: 'refused', message: 'The uploaded file is gone: upload it again.' };
+  let readBytes = 0;
+  const hash = createHash('sha256');
+  for await (const chunk of addAbortSignal(options.signal, await objectStore().openRead(video.key)) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    options.onProgress((100 * (readBytes += chunk.length)) / stat.sizeBytes);
+  }
+  const original = { key: video.key, sizeBytes: stat.sizeBytes, sha256: hash.digest('hex'), fileName: video.fileName };
+  const known = await findDuplicate(sql, { sha256: original.sha256 });
+  return known === null ? giveOriginal(sql, video.id, original) : giveWay(sql, video.id, known);
+}
+
+/** Makes an original a video's own. One whose video is gone, or gives way, is removed. */
+async function giveOriginal(sql: Database, videoId: number, original: Original): Promise<ImportOutcome> {
+  let isGone = false;
+  const outcome = await orDuplicate(sql, original.sha256, () =>
+    sql.begin(async (tx) => {
+      isGone = (await lockVideo(tx, videoId)) === null;
+      if (!isGone) {
+        await takeIn(tx, videoId, original);
+        await settleUpload(tx, videoId, null);
+        await publishVideo(tx, videoId, null);
+      }
+      return { kind: 'ok', videoId };
+    }),
+  );
+  if (isGone) await objectStore().remove(original.key);
+  return outcome.kind === 'duplicate' ? giveWay(sql, videoId, outcome.videoId) : outcome;
+}
+
+/** Removes a new video in favour of the one with the same content. */
+async function giveWay(sql: Database, videoId: number, knownId: number): Promise<ImportOutcome> {
+  if (knownId !== videoId) {
     await sql.begin(async (tx) => {
+      await settleUpload(tx, videoId, knownId);
       await deleteVideo(tx, videoId);
       for (const topic of ['library', videoTopic(videoId)] as const) {
         await publish(tx, topic, { type: 'video-removed', payload: { videoId } }, null);
       }
     });
+    await objectStore().removePrefix(originalPrefix(videoId));
   }
-  return outcome;
+  return { kind: 'duplicate', videoId: knownId };
 }
 
 async function checkFile(
@@ -107,12 +157,16 @@ async function checkFile(
   return known === null ? { kind: 'new', sha256 } : { kind: 'duplicate', videoId: known };
 }
 
-/** Moves the file into the store and enqueues its encode. A file whose transaction fails shows nowhere and is swept. */
-async function takeIn(tx: Transaction, videoId: number, file: LocalFile, sha256: string): Promise<void> {
+/** Moves a file to its place in the store. It takes long where that is far, so no transaction waits for it; a lost one is swept. */
+async function storeOriginal(videoId: number, file: LocalFile, sha256: string): Promise<Original> {
   const { size: sizeBytes } = await stat(file.path);
   const key = originalKey(videoId, extensionOf(file.fileName));
-  await setSource(tx, videoId, { key, sha256, sizeBytes, title: titleOf(file.fileName), fileName: file.fileName });
   await objectStore().publish(key, file.path);
+  return { key, sizeBytes, sha256, fileName: file.fileName };
+}
+
+async function takeIn(tx: Transaction, videoId: number, original: Original): Promise<void> {
+  await setSource(tx, videoId, { ...original, title: titleOf(original.fileName) });
   await enqueueStage(tx, 'encode', { itemId: videoId, videoId });
 }
 

@@ -6,11 +6,20 @@ export class FfmpegError extends Error {
   override readonly name = 'FfmpegError';
 }
 
+/**
+ * For inputs that come over HTTP. A connection that breaks is taken up again where it was. The object may hold anything that
+ * somebody has uploaded: a playlist must not make ffmpeg fetch what it names, so only containers of video are read.
+ * Source: ffmpeg-protocols(1), “http”; ffmpeg-formats(1), “format_whitelist”.
+ */
+const HTTP_INPUT = [
+  ...['-reconnect', '1', '-reconnect_on_network_error', '1', '-reconnect_on_http_error', '5xx', '-reconnect_delay_max', '30'],
+  ...['-rw_timeout', '60000000', '-protocol_whitelist', 'http,https,tls,tcp'],
+  ...['-format_whitelist', 'mov,matroska,avi,mpegts,mpeg,mpegvideo,mxf,flv,asf,ogg,wtv,dv,gxf,nut,rm,ivf,h264,hevc,obu,m4v,vc1'],
+];
+/** A URL in a log: its query opens the object to whoever reads it. */
+const URLS = /https?:\/\/[^\s'"]+/g;
+
 const DISK_FULL = 'The disk of the server is full: free some space, then try again.';
-/** Of a URL, what signs it. */
-const SIGNATURES = /(https?:\/\/[^\s?'"]+)\?[^\s'"]*/g;
-/** A connection that breaks off is taken up again where it was; for half a minute at most. */
-const RECONNECT = ['-reconnect', '1', '-reconnect_on_network_error', '1', '-reconnect_on_http_error', '5xx', '-reconnect_delay_max', '30'];
 /** Of an absolute path, all but the file's name. */
 const FOLDERS = /(?<![\w.:/])\/(?:[^\s/:'"]+\/)+/g;
 
@@ -29,11 +38,6 @@ export interface FfmpegJob {
   readonly onProgress?: (progress: FfmpegProgress) => void;
 }
 
-/** Whether an input is read over the network. */
-export function isUrl(path: string): boolean {
-  return /^https?:\/\//.test(path);
-}
-
 /**
  * Runs ffmpeg to its end. Throws `FfmpegError` with the reason, or the signal's reason when aborted;
  * then the process has been killed.
@@ -42,7 +46,7 @@ export async function runFfmpeg(job: FfmpegJob): Promise<void> {
   job.signal?.throwIfAborted();
   const command = ffmpeg();
   command.setFfmpegPath(config().ffmpegPath);
-  for (const { path, options = [] } of job.inputs) command.input(path).inputOptions([...(isUrl(path) ? RECONNECT : []), ...options]);
+  for (const input of job.inputs) command.input(input.path).inputOptions([...httpOptions(input.path), ...(input.options ?? [])]);
   if (job.filters) command.complexFilter([...job.filters]);
   for (const output of job.outputs) command.output(output.path).outputOptions([...output.options]);
   command.addOption('-y').on('progress', ({ frames, currentFps }) => job.onProgress?.({ frames, fps: currentFps }));
@@ -53,9 +57,7 @@ export async function runFfmpeg(job: FfmpegJob): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       command
         .on('end', () => resolve())
-        .on('error', (error: Error, _stdout: string | null, stderr: string | null) =>
-          reject(new FfmpegError(lastWords(stderr) ?? error.message, { cause: error })),
-        )
+        .on('error', (error: Error, _stdout: string | null, stderr: string | null) => reject(failure(stderr, error, 'ffmpeg failed')))
         .run();
     });
   } catch (error) {
@@ -71,19 +73,38 @@ export async function runFfprobe(path: string, options: readonly string[] = []):
   const command = ffmpeg(path);
   command.setFfprobePath(config().ffprobePath);
   return new Promise((resolve, reject) => {
-    command.ffprobe([...options], (error: unknown, facts: unknown) => {
-      if (error) reject(new FfmpegError(lastWords(String(error)) ?? 'ffprobe failed', { cause: error }));
+    command.ffprobe([...httpOptions(path), ...options], (error: unknown, facts: unknown) => {
+      if (error) reject(failure(String(error), error, 'ffprobe failed'));
       else resolve(facts);
     });
   });
 }
 
-/** The last lines of a log that say something, without ffmpeg's banners and our folders; null when there is none. */
+/** Whether ffmpeg reads this input over HTTP, and not from a disk of this machine. */
+export function isHttpInput(input: string): boolean {
+  return /^https?:\/\//.test(input);
+}
+
+function httpOptions(input: string): readonly string[] {
+  return isHttpInput(input) ? HTTP_INPUT : [];
+}
+
+function failure(stderr: string | null, error: unknown, otherwise: string): FfmpegError {
+  const cause = withoutUrls(error instanceof Error ? error.message : String(error));
+  return new FfmpegError(lastWords(stderr) ?? (cause || otherwise), { cause: new Error(cause) });
+}
+
+/** A text whose URLs are replaced by the names of their files. */
+function withoutUrls(text: string): string {
+  return text.replaceAll(URLS, (url) => /([^/?#]*)(?:[?#].*)?$/.exec(url)?.[1] ?? '');
+}
+
+/** The last lines of a log that say something, without ffmpeg's banners, our folders and URLs; null when there is none. */
 function lastWords(stderr: string | null): string | null {
   const lines = (stderr ?? '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => /error|invalid|no space|killed|could not|failed|not found|unable|does not contain/i.test(line));
   if (lines.some((line) => /no space left on device/i.test(line))) return DISK_FULL;
-  return lines.length === 0 ? null : lines.slice(-2).join(' ').replaceAll(SIGNATURES, '$1').replaceAll(FOLDERS, '');
+  return lines.length === 0 ? null : withoutUrls(lines.slice(-2).join(' ')).replaceAll(FOLDERS, '');
 }

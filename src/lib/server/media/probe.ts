@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { fromTimecode, type FrameRate } from '#lib/core/frame-rate.ts';
 import type { EncodedSource } from '#lib/core/source.ts';
-import { isUrl, runFfprobe } from '#lib/server/media/ffmpeg.ts';
+import { isHttpInput, runFfprobe } from '#lib/server/media/ffmpeg.ts';
 
 /** What is known of a source before it is encoded. */
 export interface SourceFacts {
@@ -81,15 +81,14 @@ type ProbedStream = v.InferOutput<typeof Probe>['streams'][number];
 export async function probeSource(
   path: string,
 ): Promise<{ readonly kind: 'ok'; readonly facts: SourceFacts } | { readonly kind: 'refused'; readonly reason: string }> {
-  const isFile = !isUrl(path);
-  if (isFile && (await stat(path)).size === 0) return refused('The file is empty.');
+  if (!isHttpInput(path) && (await stat(path)).size === 0) return refused('The file is empty.');
   let probe: v.InferOutput<typeof Probe>;
   try {
     probe = v.parse(Probe, await runFfprobe(path));
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     return refused(
-      /moov atom not found/i.test(words) && isFile && (await isMp4(path))
+      /moov atom not found/i.test(words) && (await isMp4(path))
         ? 'The file is cut short: its index (moov) is missing. Copy or record it again.'
         : 'This is not a video file that can be read.',
     );
@@ -160,10 +159,17 @@ export function isHdr({ transfer }: SourceColour): boolean {
 
 /** Whether a file begins as the MP4 family does, with an `ftyp` box (ISO/IEC 14496-12, 4.3). */
 async function isMp4(path: string): Promise<boolean> {
+  return (await beginningOf(path, 8)).toString('latin1', 4, 8) === 'ftyp';
+}
+
+async function beginningOf(path: string, sizeBytes: number): Promise<Buffer> {
+  if (isHttpInput(path)) {
+    const answer = await fetch(path, { headers: { range: `bytes=0-${sizeBytes - 1}` } });
+    return Buffer.from(await answer.arrayBuffer());
+  }
   const file = await open(path, 'r');
   try {
-    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0);
-    return buffer.toString('latin1', 4, 8) === 'ftyp';
+    return (await file.read(Buffer.alloc(sizeBytes), 0, sizeBytes, 0)).buffer;
   } finally {
     await file.close();
   }

@@ -5,7 +5,12 @@ export const ATTEMPT_PREFIXES = ['originals/', 'proxies/', 'masters/', 'thumbnai
 
 /** The original as it was uploaded or downloaded. `extension` without the dot. */
 export function originalKey(videoId: number, extension: string): string {
-  return `originals/${videoId}/source.${extension}`;
+  return `${originalPrefix(videoId)}source.${extension}`;
+}
+
+/** Where a video's original lies, alone. */
+export function originalPrefix(videoId: number): string {
+  return `originals/${videoId}/`;
 }
 
 /** The review proxy of one encode; `attemptId` names the run that made it. */

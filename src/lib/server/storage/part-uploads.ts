@@ -29,14 +29,14 @@ export interface PartUploads {
     upload: PartUpload,
     part: { readonly partNumber: number; readonly sizeBytes: number; readonly sha256: string },
   ): Promise<{ url: string; headers: Record<string, string> }>;
-  /** The parts that have arrived; none when the upload was ended. */
-  parts(upload: PartUpload): Promise<StoredPart[]>;
+  /** The parts that have arrived, in order; null when the upload has been completed or ended. */
+  parts(upload: PartUpload): Promise<StoredPart[] | null>;
   /** Makes the parts one object and compares it with the digests that were announced; `sha256` in the order of the parts. */
   complete(upload: PartUpload, parts: readonly (StoredPart & { readonly sha256: string })[]): Promise<Completed>;
   /** Ends one and frees what has arrived. Harmless when it has ended. */
   abort(upload: PartUpload): Promise<void>;
-  /** Ends all that began before, those too that nobody remembers. Gives how many. */
-  abortBegunBefore(timeMs: number): Promise<number>;
+  /** Ends all that began before, but those that the app knows; so ends what a killed process has left. Gives how many. */
+  abortUnknown(begunBeforeMs: number, knownStoreUploadIds: ReadonlySet<string>): Promise<number>;
 }
 
 /** The size of each part but the last: large files get larger parts, for S3 takes no more than 10 000 of them. */

@@ -10,13 +10,15 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListPartsCommand,
   paginateListObjectsV2,
-  paginateListParts,
   RestoreObjectCommand,
   S3Client,
   S3ServiceException,
   UploadPartCommand,
   type HeadObjectCommandOutput,
+  type ListMultipartUploadsCommandOutput,
+  type ListPartsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -176,16 +178,21 @@ export class S3Store implements ObjectStore, PartUploads {
     return { url, headers: { [CHECKSUM_HEADER]: part.sha256 } };
   }
 
-  async parts(upload: PartUpload): Promise<StoredPart[]> {
+  async parts(upload: PartUpload): Promise<StoredPart[] | null> {
     const parts: StoredPart[] = [];
-    try {
-      for await (const page of paginateListParts({ client: this.#client }, this.#in(upload))) {
-        for (const { PartNumber: partNumber, Size: sizeBytes, ETag: etag } of page.Parts ?? []) {
-          if (partNumber !== undefined && etag !== undefined) parts.push({ partNumber, sizeBytes: sizeBytes ?? 0, etag });
-        }
+    // Not by the SDK's paginator, which goes by the marker: S3 gives one with the last page too.
+    for (let after: { PartNumberMarker?: string | undefined } | null = {}; after !== null;) {
+      const page: ListPartsCommandOutput | null = await this.#client
+        .send(new ListPartsCommand({ ...this.#in(upload), ...after }))
+        .catch((error: unknown) => {
+          if (isNamed(error, 'NoSuchUpload')) return null;
+          throw error;
+        });
+      if (page === null) return null;
+      for (const { PartNumber: partNumber, Size: sizeBytes, ETag: etag } of page.Parts ?? []) {
+        if (partNumber !== undefined && etag !== undefined) parts.push({ partNumber, sizeBytes: sizeBytes ?? 0, etag });
       }
-    } catch (error) {
-      if (!isNamed(error, 'NoSuchUpload')) throw error;
+      after = page.IsTruncated ? { PartNumberMarker: page.NextPartNumberMarker } : null;
     }
     return parts;
   }
@@ -210,17 +217,20 @@ export class S3Store implements ObjectStore, PartUploads {
     });
   }
 
-  async abortBegunBefore(timeMs: number): Promise<number> {
+  async abortUnknown(begunBeforeMs: number, knownStoreUploadIds: ReadonlySet<string>): Promise<number> {
     let count = 0;
-    for (let KeyMarker: string | undefined, UploadIdMarker: string | undefined; ;) {
-      const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.#bucket, KeyMarker, UploadIdMarker }));
+    let after: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | null = {};
+    while (after !== null) {
+      const page: ListMultipartUploadsCommandOutput = await this.#client.send(
+        new ListMultipartUploadsCommand({ Bucket: this.#bucket, ...after }),
+      );
       for (const { Key: key, UploadId: storeUploadId, Initiated: begunAt } of page.Uploads ?? []) {
-        if (key === undefined || storeUploadId === undefined || (begunAt?.getTime() ?? timeMs) >= timeMs) continue;
+        if (key === undefined || storeUploadId === undefined || knownStoreUploadIds.has(storeUploadId)) continue;
+        if ((begunAt?.getTime() ?? begunBeforeMs) >= begunBeforeMs) continue;
         await this.abort({ key, storeUploadId });
         count += 1;
       }
-      if (!page.IsTruncated) break;
-      [KeyMarker, UploadIdMarker] = [page.NextKeyMarker, page.NextUploadIdMarker];
+      after = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : null;
     }
     return count;
   }

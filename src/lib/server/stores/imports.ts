@@ -7,14 +7,32 @@ export async function findDuplicate(sql: Sql, by: { readonly sha256: string } | 
   return row?.id ?? null;
 }
 
-/** Makes a video's row: with a source it is `downloaded`, without one it waits for its download. Gives its id. */
-export async function insertVideo(
-  tx: Transaction,
-  video: { readonly title: string; readonly fileName: string; readonly sourceUrl: string | null; readonly createdBy: number },
-): Promise<number> {
+/** An id for a video whose file goes to its place in the object store before there is a row. */
+export async function reserveVideoId(sql: Sql): Promise<number> {
+  const [row] = await sql<{ id: number }[]>`select nextval(pg_get_serial_sequence('videos', 'id'))::int as id`;
+  return row!.id;
+}
+
+/** A video that is to be made. */
+export interface NewVideo {
+  /** One that was reserved; without it the video gets the next. */
+  readonly id?: number;
+  readonly title: string;
+  readonly fileName: string;
+  readonly sourceUrl: string | null;
+  readonly createdBy: number;
+  /** Its original, where that lies in the object store already. */
+  readonly original?: { readonly key: string; readonly sizeBytes: number };
+}
+
+/** Makes the row of a video whose content is not known yet: it waits for the download stage. Gives its id. */
+export async function insertVideo(tx: Transaction, video: NewVideo): Promise<number> {
+  const { key = null, sizeBytes = null } = video.original ?? {};
   const [row] = await tx<{ id: number }[]>`
-    insert into videos (title, file_name, source_url, state, created_by)
-    values (${video.title}, ${video.fileName}, ${video.sourceUrl}, 'downloading', ${video.createdBy})
+    insert into videos (id, title, file_name, source_url, source_key, source_bytes, state, created_by)
+    overriding system value
+    values (${video.id ?? tx`default`}, ${video.title}, ${video.fileName}, ${video.sourceUrl}, ${key}, ${sizeBytes}, 'downloading',
+            ${video.createdBy})
     returning id`;
   return row!.id;
 }
