@@ -2,7 +2,7 @@ import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
+import { purgeVideo, removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
@@ -83,6 +83,7 @@ describe('a video in its encode', () => {
     await removeVideo(env.sql, ann, id);
     await until(() => expect(processesOf('ffmpeg')).toEqual([]));
     await until(() => expect(workFolders()).toEqual([]));
+    await purgeVideo(env.sql, id);
     expect(await objectStore().list(`originals/${id}/`)).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import type { StageName } from '#lib/jobs/stages.ts';
 import type { VideoState } from '#lib/live/views.ts';
 import type { Database } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
+import { lookAfterRestores } from '#lib/server/features/keep-library.ts';
 import { strandedExports } from '#lib/server/stores/clips.ts';
 import { unfinishedVideos } from '#lib/server/stores/videos.ts';
 
@@ -15,7 +16,8 @@ const STAGE_FOR: Partial<Record<VideoState, StageName>> = {
 };
 
 /**
- * Makes sure that everything on its way has a job: what a lost job has stranded goes on.
+ * Makes sure that everything on its way has a job: what a lost job has stranded goes on, and
+ * masters that come back from the archive are noticed.
  * Harmless to run often and on several nodes: a job that is there is not doubled.
  */
 export async function dispatch(sql: Database): Promise<void> {
@@ -23,6 +25,7 @@ export async function dispatch(sql: Database): Promise<void> {
     const stage = STAGE_FOR[state];
     if (stage !== undefined) await sql.begin((tx) => enqueueStage(tx, stage, { itemId: id, videoId: id }));
   }
+  await lookAfterRestores(sql);
   for (const { id, videoId, version } of await strandedExports(sql)) {
     await sql.begin((tx) => enqueueStage(tx, 'export', { itemId: id, videoId }, { revision: `v${version}` }));
   }

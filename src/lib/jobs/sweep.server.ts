@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { config } from '#lib/server/config.ts';
 import type { Database } from '#lib/server/db.ts';
+import { applyLibraryRules } from '#lib/server/features/keep-library.ts';
 import { expireUploads } from '#lib/server/features/upload-parts.ts';
 import { log } from '#lib/server/log.ts';
 import { ATTEMPT_PREFIXES } from '#lib/server/storage/keys.ts';
@@ -17,14 +18,15 @@ const POOL_EVENT_LIFETIME_DAYS = 90;
 
 /**
  * Removes what nobody needs: files of attempts that another attempt has overtaken or whose video is gone,
- * uploads that nobody has finished, work folders that a crash left, old records.
+ * uploads that nobody has finished, what the library’s rules say, work folders that a crash left, old records.
  */
 export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   const removedFiles = (await sweepAttempts(sql, nowMs)) + (await sweepWorkFolders(nowMs));
   const endedUploads = await expireUploads(sql, nowMs);
+  const ruledOut = await applyLibraryRules(sql);
   const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
-  log.info({ removedFiles, endedUploads, removedCalls }, 'swept');
+  log.info({ removedFiles, endedUploads, ruledOut, removedCalls }, 'swept');
 }
 
 async function sweepAttempts(sql: Database, nowMs: number): Promise<number> {

@@ -61,6 +61,8 @@ export interface VideoView {
   readonly frameCount: number | null;
   readonly durationMs: number | null;
   readonly hasThumbnail: boolean;
+  /** Whether its master is on its way back from the archive. */
+  readonly isMasterRestoring: boolean;
   readonly createdAt: string;
   readonly clipCounts: ClipCounts;
   readonly stages: readonly StageView[];

@@ -43,6 +43,7 @@ function video(id: number, change: Partial<VideoView> = {}): VideoView {
     frameCount: 1000,
     durationMs: 40_000,
     sourceFacts: null,
+    isMasterRestoring: false,
     hasThumbnail: true,
     createdAt: at,
     clipCounts: { pending: 0, approved: 0, skipped: 0, archived: 0 },

@@ -17,6 +17,7 @@ const VIDEO: VideoView = {
   frameCount: null,
   durationMs: null,
   sourceFacts: null,
+  isMasterRestoring: false,
   hasThumbnail: false,
   createdAt: '2026-01-01T00:00:00Z',
   clipCounts: { pending: 0, approved: 0, skipped: 0, archived: 0 },

@@ -3,6 +3,7 @@ import { toTimecode } from '#lib/core/frame-rate.ts';
 import type { CutEvent } from '#lib/core/interchange/cut-list.ts';
 import type { Sql } from '#lib/server/db.ts';
 import { cutEvents } from '#lib/server/features/interchange.ts';
+import { objectStore } from '#lib/server/storage/object-store.ts';
 import { signMediaUrl } from '#lib/server/storage/sign-url.ts';
 import { clipsById, exportRows } from '#lib/server/stores/clips.ts';
 import { exportSettings } from '#lib/server/stores/export-settings.ts';
@@ -25,6 +26,14 @@ export async function videoFileUrl(sql: Sql, videoId: number, file: 'poster' | '
   const video = await findVideo(sql, videoId);
   const key = file === 'poster' ? video?.thumbnailKey : video?.proxyKey;
   return key ? signMediaUrl(key, { ttlMs: URL_LIFETIME_MS }) : null;
+}
+
+/** A short-lived signed URL that downloads a video's master; null while it can't be read. */
+export async function masterDownloadUrl(sql: Sql, videoId: number): Promise<string | null> {
+  const video = await findVideo(sql, videoId);
+  const availability = video?.masterKey ? await objectStore().availability(video.masterKey) : null;
+  if (!video?.masterKey || availability === null || availability.kind === 'archived' || availability.kind === 'restoring') return null;
+  return signMediaUrl(video.masterKey, { ttlMs: URL_LIFETIME_MS, downloadName: `${video.title} master.mp4` });
 }
 
 /** A short-lived signed URL that downloads an exported clip; null when it is not exported. */

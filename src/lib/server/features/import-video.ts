@@ -8,6 +8,7 @@ import { extensionOf, titleOf } from '#lib/core/titles.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
+import { bringBackVideo } from '#lib/server/features/manage-video.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { probeSource } from '#lib/server/media/probe.ts';
 import { originalKey, originalPrefix } from '#lib/server/storage/keys.ts';
@@ -15,7 +16,7 @@ import { objectStore } from '#lib/server/storage/object-store.ts';
 import { findDuplicate, insertVideo, reserveVideoId, setSource } from '#lib/server/stores/imports.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 import { settleUpload } from '#lib/server/stores/uploads.ts';
-import { deleteVideo, lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
+import { deleteVideo, isDeleted, lockVideo, publishVideo } from '#lib/server/stores/videos.ts';
 
 /** What became of an import: a new video, one that is there already, or a reason for people. */
 export type ImportOutcome =
@@ -59,6 +60,13 @@ export async function importFile(
   return outcome;
 }
 
+/** The video with this content or from this URL; one that was removed is brought back, for somebody wants it again. */
+async function knownVideo(sql: Database, by: Parameters<typeof findDuplicate>[1]): Promise<number | null> {
+  const videoId = await findDuplicate(sql, by);
+  if (videoId !== null && (await isDeleted(sql, videoId))) await bringBackVideo(sql, null, videoId);
+  return videoId;
+}
+
 /** Notes a video that is to be downloaded; its page is there at once. */
 export async function importUrl(sql: Database, actor: Actor, { url }: { readonly url: string }): Promise<ImportOutcome> {
   const parsed = URL.parse(url.trim());
@@ -69,7 +77,7 @@ export async function importUrl(sql: Database, actor: Actor, { url }: { readonly
     return { kind: 'refused', message: 'The address holds a user name or password: these would be seen by everyone. Remove them.' };
   }
   const sourceUrl = parsed.href;
-  const known = await findDuplicate(sql, { sourceUrl });
+  const known = await knownVideo(sql, { sourceUrl });
   if (known !== null) return { kind: 'duplicate', videoId: known };
   return sql.begin(async (tx): Promise<ImportOutcome> => {
     const fileName = decodeLastSegment(parsed);
@@ -109,7 +117,7 @@ export async function identifyUpload(
     options.onProgress((100 * (readBytes += chunk.length)) / stat.sizeBytes);
   }
   const original = { key: video.key, sizeBytes: stat.sizeBytes, sha256: hash.digest('hex'), fileName: video.fileName };
-  const known = await findDuplicate(sql, { sha256: original.sha256 });
+  const known = await knownVideo(sql, { sha256: original.sha256 });
   return known === null ? giveOriginal(sql, video.id, original) : giveWay(sql, video.id, known);
 }
 
@@ -153,7 +161,7 @@ async function checkFile(
   const probe = await probeSource(file.path);
   if (probe.kind === 'refused') return { kind: 'refused', message: probe.reason };
   const sha256 = await digestOf(file.path);
-  const known = await findDuplicate(sql, { sha256 });
+  const known = await knownVideo(sql, { sha256 });
   return known === null ? { kind: 'new', sha256 } : { kind: 'duplicate', videoId: known };
 }
 
@@ -176,7 +184,7 @@ async function orDuplicate(sql: Database, sha256: string, run: () => Promise<Imp
     return await run();
   } catch (error) {
     if (!(error instanceof postgres.PostgresError && error.constraint_name === 'videos_source_sha256')) throw error;
-    const videoId = await findDuplicate(sql, { sha256 });
+    const videoId = await knownVideo(sql, { sha256 });
     if (videoId === null) throw error;
     return { kind: 'duplicate', videoId };
   }

@@ -1,16 +1,27 @@
 import type { StageName } from '#lib/jobs/stages.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { VideoState } from '#lib/live/views.ts';
-import type { Database } from '#lib/server/db.ts';
+import type { Database, Sql } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
-import { log } from '#lib/server/log.ts';
 import { videoPrefixes } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
+import { librarySettings } from '#lib/server/stores/library-settings.ts';
 import { cancelCallsAbout } from '#lib/server/stores/pool-calls.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
-import { deleteVideo, lockVideo, publishToLibrary, publishVideo, setVideoState } from '#lib/server/stores/videos.ts';
+import {
+  deletedVideos,
+  deleteVideo,
+  isDeleted,
+  lockVideo,
+  markDeleted,
+  publishToLibrary,
+  publishVideo,
+  setVideoState,
+  unmarkDeleted,
+  type DeletedVideo,
+} from '#lib/server/stores/videos.ts';
 
 /** Done, or why not, in a sentence for the page. */
 export type Outcome = { readonly kind: 'ok' } | { readonly kind: 'refused'; readonly message: string };
@@ -36,23 +47,43 @@ export async function retryVideo(sql: Database, actor: Actor, videoId: number): 
   }) as Promise<Outcome>;
 }
 
-/** Removes a video with its clips, decisions and files. Work under way for it is stopped. */
+/** Takes a video from everybody's screens. Work under way for it is stopped. In its grace time it can be brought back as it was. */
 export async function removeVideo(sql: Database, actor: Actor, videoId: number): Promise<Outcome> {
-  const removed = (await sql.begin(async (tx) => {
-    if ((await lockVideo(tx, videoId)) === null) return false;
-    await deleteVideo(tx, videoId);
+  return sql.begin(async (tx): Promise<Outcome> => {
+    await lockVideo(tx, videoId);
+    if (!(await markDeleted(tx, videoId, actor.userId))) return { kind: 'refused', message: 'This video has already been removed.' };
     await cancelCallsAbout(tx, videoTopic(videoId));
     for (const topic of ['library', videoTopic(videoId)] as const) {
       await publish(tx, topic, { type: 'video-removed', payload: { videoId } }, actor.userId);
     }
-    return true;
-  })) as boolean;
-  if (!removed) return { kind: 'refused', message: 'This video has already been removed.' };
-  // Rows first: a file without a row is swept later, a row without its file would be shown.
-  await Promise.all(videoPrefixes(videoId).map((prefix) => objectStore().removePrefix(prefix))).catch((error: unknown) =>
-    log.warn({ err: error, videoId }, 'files of a removed video stay behind until the sweep'),
-  );
-  return { kind: 'ok' };
+    return { kind: 'ok' };
+  }) as Promise<Outcome>;
+}
+
+/** Brings a removed video back, with all that belongs to it. What was stopped goes on. */
+export async function bringBackVideo(sql: Database, actor: Actor | null, videoId: number): Promise<Outcome> {
+  return sql.begin(async (tx): Promise<Outcome> => {
+    if (!(await unmarkDeleted(tx, videoId)))
+      return { kind: 'refused', message: 'This video is gone for good, or was brought back already.' };
+    await publishVideo(tx, videoId, actor?.userId ?? null);
+    return { kind: 'ok' };
+  }) as Promise<Outcome>;
+}
+
+/** The removed videos that can still be brought back. */
+export async function removedVideos(sql: Sql): Promise<DeletedVideo[]> {
+  return deletedVideos(sql, (await librarySettings(sql)).graceDays);
+}
+
+/** Deletes a removed video for good, with its clips, decisions and files. Throws where the store fails; then it can be done again. */
+export async function purgeVideo(sql: Database, videoId: number): Promise<void> {
+  if (!(await isDeleted(sql, videoId))) return;
+  // Nobody sees the video any more: its files may go first, so that none is left without a row to tell of it.
+  for (const prefix of videoPrefixes(videoId)) await objectStore().removePrefix(prefix);
+  await sql.begin(async (tx) => {
+    await lockVideo(tx, videoId);
+    if (await isDeleted(tx, videoId)) await deleteVideo(tx, videoId);
+  });
 }
 
 /** Exports an approved clip again whose export failed. */

@@ -22,7 +22,7 @@ function selectViews(sql: Sql) {
            array(select t.tag from clip_tags t where t.clip_id = c.id order by t.tag) as tags,
            coalesce((select json_agg(json_build_object('userId', r.user_id, 'stars', r.stars) order by r.user_id)
                      from clip_ratings r where r.clip_id = c.id), '[]') as ratings
-    from clips c left join users u on u.id = c.decided_by`;
+    from clips c join videos v on v.id = c.video_id and v.deleted_at is null left join users u on u.id = c.decided_by`;
 }
 
 function toView({ deciderId, deciderName, ...row }: ClipViewRow): ClipView {
@@ -71,7 +71,9 @@ export async function clipWithPrevious(
   sql: Sql,
   clipId: number,
 ): Promise<{ videoId: number; clip: LiveClip; previous: LiveClip | null } | null> {
-  const [row] = await sql<{ videoId: number }[]>`select video_id as "videoId" from clips where id = ${clipId} and superseded_at is null`;
+  const [row] = await sql<{ videoId: number }[]>`
+    select c.video_id as "videoId" from clips c join videos v on v.id = c.video_id
+    where c.id = ${clipId} and c.superseded_at is null and v.deleted_at is null`;
   if (row === undefined) return null;
   const pair = await sql<LiveClip[]>`
     select id, start_frame as "startFrame", end_frame as "endFrame", state, group_id as "groupId", version
@@ -194,7 +196,9 @@ export async function exportRows(sql: Sql, clipIds: readonly number[]): Promise<
       select id, video_id as "videoId", start_frame as "startFrame", end_frame as "endFrame", version, state,
              export_state as "exportState", export_key as "exportKey", export_bytes::float8 as "exportBytes",
              export_source as "exportSource", superseded_at is null as "isLive"
-      from clips where id = any(${[...clipIds]}) order by video_id, start_frame`),
+      from clips
+      where id = any(${[...clipIds]}) and video_id not in (select id from videos where deleted_at is not null)
+      order by video_id, start_frame`),
   ];
 }
 
@@ -225,7 +229,7 @@ export async function strandedExports(sql: Sql): Promise<{ id: number; videoId: 
     ...(await sql<{ id: number; videoId: number; version: number }[]>`
       select c.id, c.video_id as "videoId", c.version from clips c join videos v on v.id = c.video_id
       where c.superseded_at is null and c.state = 'approved' and c.export_state in ('none', 'queued', 'exporting')
-        and c.decided_at < now() - interval '20 seconds' and v.proxy_key is not null limit 500`),
+        and c.decided_at < now() - interval '20 seconds' and v.proxy_key is not null and v.deleted_at is null limit 500`),
   ];
 }
 

@@ -206,7 +206,7 @@ export async function listSessions(sql: Sql, userId: number | null): Promise<Ses
     ...(await sql<SessionListItem[]>`
       select s.id, s.title, s.mode, h.name as "hostName", ${isoTime(sql, 's.created_at')} as "createdAt", s.resumed_at is null as "isEnded",
              coalesce((select array_agg(v.title order by v.id) from videos v
-                       where v.id in (select video_id from review_session_spans where session_id = s.id)), '{}') as "videoTitles",
+                       where v.deleted_at is null and v.id in (select video_id from review_session_spans where session_id = s.id)), '{}') as "videoTitles",
              coalesce((select json_agg(json_build_object('id', u.id, 'name', u.name) order by m.joined_at)
                        from review_session_members m join users u on u.id = m.user_id
                        where m.session_id = s.id and m.removed_at is null), '[]') as members,
@@ -218,6 +218,7 @@ export async function listSessions(sql: Sql, userId: number | null): Promise<Ses
         from review_session_spans p
         join clips c on c.video_id = p.video_id and c.superseded_at is null
           and c.start_frame < p.end_frame and c.end_frame > p.start_frame
+        join videos v on v.id = c.video_id and v.deleted_at is null
         where p.session_id = s.id
       ) n
       where ${userId}::int is null
@@ -237,7 +238,7 @@ export async function spansFor(
   const rows = await sql<(FrameSpan & { videoId: number; title: string })[]>`
     select c.video_id as "videoId", c.start_frame as "startFrame", c.end_frame as "endFrame", v.title
     from clips c join videos v on v.id = c.video_id
-    where c.superseded_at is null and v.state = 'ready' and ${
+    where c.superseded_at is null and v.state = 'ready' and v.deleted_at is null and ${
       source.kind === 'videos'
         ? sql`c.video_id = any(${[...source.videoIds]})`
         : source.kind === 'clips'

@@ -90,7 +90,7 @@ export async function mentionsOf(sql: Sql, userId: number, commentId?: string): 
     ...(await sql<MentionView[]>`
       select c.id as "commentId", c.video_id as "videoId", v.title as "videoTitle", u.name as "authorName", c.body,
              c.start_frame as "startFrame", to_char(c.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at
-      from comments c join videos v on v.id = c.video_id join users u on u.id = c.author_id
+      from comments c join videos v on v.id = c.video_id and v.deleted_at is null join users u on u.id = c.author_id
       where c.mentions @> ${[userId]}::int[] and c.deleted_at is null and (${commentId ?? null}::uuid is null or c.id = ${commentId ?? null}::uuid)
       order by c.created_at desc limit 100`),
   ];

@@ -56,14 +56,14 @@ export function timebaseOf(video: Pick<VideoRow, 'frameRateNum' | 'frameRateDen'
   return { num, den, startTimecodeFrame, ...(isDropFrame === null ? {} : { isDropFrame }) };
 }
 
-/** Finds a video for the pipeline; null when it is gone. */
+/** Finds a video for the pipeline; null when it is gone or deleted. */
 export async function findVideo(sql: Sql, videoId: number): Promise<VideoRow | null> {
   const [row] = await sql<VideoRow[]>`
     select id, title, state, failed_stage as "failedStage", file_name as "fileName", source_url as "sourceUrl",
            source_key as "sourceKey", proxy_key as "proxyKey", master_key as "masterKey", thumbnail_key as "thumbnailKey",
            frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen",
            start_timecode_frame as "startTimecodeFrame", is_drop_frame as "isDropFrame", frame_count as "frameCount", scenes
-    from videos where id = ${videoId}`;
+    from videos where id = ${videoId} and deleted_at is null`;
   return row ?? null;
 }
 
@@ -114,6 +114,80 @@ export async function setVideoReach(
     where id = ${videoId}`;
 }
 
+/** Hides a video from everybody, until it is brought back or its grace time is over. False when it is gone already. */
+export async function markDeleted(tx: Transaction, videoId: number, actorId: number): Promise<boolean> {
+  const rows = await tx`
+    update videos set deleted_at = now(), deleted_by = ${actorId} where id = ${videoId} and deleted_at is null returning id`;
+  return rows.length === 1;
+}
+
+/** Brings a deleted video back as it was. False when there is none. */
+export async function unmarkDeleted(tx: Transaction, videoId: number): Promise<boolean> {
+  const rows = await tx`
+    update videos set deleted_at = null, deleted_by = null, updated_at = now()
+    where id = ${videoId} and deleted_at is not null returning id`;
+  return rows.length === 1;
+}
+
+/** A video in its grace time. */
+export interface DeletedVideo {
+  readonly id: number;
+  readonly title: string;
+  readonly deletedAt: string;
+  readonly deletedBy: string | null;
+  /** When it goes for good. */
+  readonly goesAt: string;
+  readonly clipCount: number;
+}
+
+/** The videos that can still be brought back, the latest first. */
+export async function deletedVideos(sql: Sql, graceDays: number): Promise<DeletedVideo[]> {
+  const iso = 'YYYY-MM-DD"T"HH24:MI:SS"Z"';
+  return [
+    ...(await sql<DeletedVideo[]>`
+      select v.id, v.title, to_char(v.deleted_at at time zone 'utc', ${iso}) as "deletedAt", u.name as "deletedBy",
+             to_char((v.deleted_at + make_interval(days => ${graceDays})) at time zone 'utc', ${iso}) as "goesAt",
+             (select count(*)::int from clips c where c.video_id = v.id and c.superseded_at is null) as "clipCount"
+      from videos v left join users u on u.id = v.deleted_by
+      where v.deleted_at is not null order by v.deleted_at desc`),
+  ];
+}
+
+/** The deleted videos whose grace time is over. */
+export async function expiredVideos(sql: Sql, graceDays: number): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`select id from videos where deleted_at <= now() - make_interval(days => ${graceDays})`;
+  return rows.map(({ id }) => id);
+}
+
+/** Whether a video has been deleted and waits for its end. */
+export async function isDeleted(sql: Sql, videoId: number): Promise<boolean> {
+  const [row] = await sql<
+    { found: boolean }[]
+  >`select exists (select from videos where id = ${videoId} and deleted_at is not null) as found`;
+  return row!.found;
+}
+
+/** Where a video's master lies, or since when it is gone by a rule; null when there is no such video. */
+export async function masterRow(sql: Sql, videoId: number): Promise<{ masterKey: string | null; removedAt: string | null } | null> {
+  const [row] = await sql<{ masterKey: string | null; removedAt: string | null }[]>`
+    select master_key as "masterKey", to_char(master_removed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "removedAt"
+    from videos where id = ${videoId} and deleted_at is null`;
+  return row ?? null;
+}
+
+/** Notes whether a master is on its way back from the archive. */
+export async function setMasterRestoring(tx: Transaction, videoId: number, isRestoring: boolean): Promise<void> {
+  await tx`update videos set is_master_restoring = ${isRestoring} where id = ${videoId}`;
+}
+
+/** The videos whose masters are on their way back. */
+export async function restoringMasters(sql: Sql): Promise<{ videoId: number; masterKey: string | null }[]> {
+  return [
+    ...(await sql<{ videoId: number; masterKey: string | null }[]>`
+      select id as "videoId", master_key as "masterKey" from videos where is_master_restoring and deleted_at is null`),
+  ];
+}
+
 /** Deletes a video and all rows that belong to it. */
 export async function deleteVideo(tx: Transaction, videoId: number): Promise<void> {
   await tx`delete from videos where id = ${videoId}`;
@@ -124,7 +198,7 @@ export async function deleteVideo(tx: Transaction, videoId: number): Promise<voi
 export async function unfinishedVideos(sql: Sql): Promise<{ id: number; state: VideoState }[]> {
   return [
     ...(await sql<{ id: number; state: VideoState }[]>`
-      select id, state from videos where state not in ('ready', 'failed') and updated_at < now() - interval '20 seconds'`),
+      select id, state from videos where state not in ('ready', 'failed') and deleted_at is null and updated_at < now() - interval '20 seconds'`),
   ];
 }
 
@@ -133,7 +207,8 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
   const rows = await sql<(Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & Parameters<typeof timebaseOf>[0] & ClipCounts)[]>`
     select v.id, v.title, v.file_name as "fileName", v.source_url as "sourceUrl", v.state, v.failed_stage as "failedStage",
            v.error, v.width, v.height, v.frame_rate_num as "frameRateNum", v.frame_rate_den as "frameRateDen",
-           v.start_timecode_frame as "startTimecodeFrame", v.is_drop_frame as "isDropFrame", v.source_facts as "sourceFacts", v.frame_count as "frameCount",
+           v.start_timecode_frame as "startTimecodeFrame", v.is_drop_frame as "isDropFrame", v.source_facts as "sourceFacts",
+           v.is_master_restoring as "isMasterRestoring", v.frame_count as "frameCount",
            v.duration_ms as "durationMs", v.thumbnail_key is not null as "hasThumbnail",
            to_char(v.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "createdAt",
            coalesce(c.pending, 0)::int as pending, coalesce(c.approved, 0)::int as approved,
@@ -144,7 +219,7 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
              count(*) filter (where state = 'skipped') as skipped, count(*) filter (where state = 'archived') as archived
       from clips where video_id = v.id and superseded_at is null
     ) c on true
-    ${videoIds === undefined ? sql`` : sql`where v.id = any(${[...videoIds]})`}
+    where v.deleted_at is null ${videoIds === undefined ? sql`` : sql`and v.id = any(${[...videoIds]})`}
     order by v.id desc`;
   const stages = await videoStages(
     sql,
@@ -176,6 +251,6 @@ async function tellOfVideo(tx: Transaction, videoId: number, topics: readonly To
 
 /** Whether the library holds any video. */
 export async function hasVideos(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ found: boolean }[]>`select exists (select from videos) as found`;
+  const [row] = await sql<{ found: boolean }[]>`select exists (select from videos where deleted_at is null) as found`;
   return row!.found;
 }

@@ -1,7 +1,8 @@
 import { error, fail, redirect } from '@sveltejs/kit';
-import { requireRole, requireUser } from '#lib/server/auth/guards.ts';
+import { actorOf, requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { videoPage } from '#lib/server/features/browse-library.ts';
+import { masterState, restoreMaster } from '#lib/server/features/keep-library.ts';
 import { removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -9,19 +10,25 @@ export const load: PageServerLoad = async (event) => {
   requireUser(event);
   const found = await videoPage(db(), Number(event.params.videoId) || 0);
   if (found === null) error(404, 'There is no such video, or it was removed.');
-  return found;
+  event.depends('app:master');
+  return { ...found, master: await masterState(db(), found.video.id) };
 };
 
 export const actions: Actions = {
   retry: async (event) => {
     const user = requireRole(event, 'reviewer');
-    const outcome = await retryVideo(db(), { userId: user.id, name: user.name, role: user.role }, Number(event.params.videoId) || 0);
+    const outcome = await retryVideo(db(), actorOf(user), Number(event.params.videoId) || 0);
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },
   remove: async (event) => {
     const user = requireRole(event, 'reviewer');
-    const outcome = await removeVideo(db(), { userId: user.id, name: user.name, role: user.role }, Number(event.params.videoId) || 0);
+    const outcome = await removeVideo(db(), actorOf(user), Number(event.params.videoId) || 0);
     if (outcome.kind === 'refused') return fail(400, { message: outcome.message });
     redirect(303, '/');
+  },
+  restoreMaster: async (event) => {
+    const user = requireRole(event, 'reviewer');
+    const outcome = await restoreMaster(db(), actorOf(user), Number(event.params.videoId) || 0);
+    return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },
 };
