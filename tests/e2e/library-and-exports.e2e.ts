@@ -128,3 +128,55 @@ test('shift selects a range of exports, and the log tells who approved', async (
   await page.goto(`${app.origin}/videos/1`);
   await expect(page.getByTestId('video-log')).toContainText('approved the clip at 00:00:00:00');
 });
+
+test('names of exports follow the template, and a clip is exported again from the master', async () => {
+  await page.goto(`${app.origin}/exports`);
+  await page.getByTestId('export-settings').locator('summary').click();
+  const template = page.getByLabel('Names of files');
+  await template.fill('{titel}');
+  await expect(page.getByTestId('name-example')).toContainText('There is no {titel}');
+  await template.fill('{title} {start}');
+  await expect(page.getByTestId('name-example')).toContainText(' 0.mp4');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.reload();
+  await page.getByTestId('export-settings').locator('summary').click();
+  await expect(template).toHaveValue('{title} {start}');
+
+  const row = page.getByTestId('export-row').first();
+  await row.getByRole('checkbox').click();
+  await page.getByRole('button', { name: 'Export again from the master' }).click();
+  await expect(page.getByTestId('export-batch')).toContainText('1 clip is on the way');
+  await expect(page.getByTestId('export-batch')).toHaveCount(0, { timeout: 60_000 });
+  await expect(row).toHaveAttribute('data-state', 'exported');
+});
+
+test('the cut list of a video downloads for an editor', async () => {
+  await page.goto(`${app.origin}/videos/1`);
+  await page.getByText('Cut list', { exact: true }).click();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'EDL (CMX3600)' }).click()]);
+  expect(download.suggestedFilename()).toMatch(/\.edl$/);
+  const stream = await download.createReadStream();
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  expect(Buffer.concat(chunks).toString()).toMatch(/^TITLE: .*\r\nFCM: NON-DROP FRAME\r\n\r\n001 /);
+});
+
+test('a removed video is gone from every window, and one click brings it back', async () => {
+  const other = await context.newPage();
+  await other.goto(`${app.origin}/`);
+  const card = other.locator('[data-testid=video-card][data-video-id="1"]');
+  await expect(card).toBeVisible();
+  await page.goto(`${app.origin}/videos/1`);
+  await expect(page.getByTestId('connection')).toHaveText('Live');
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await page.getByTestId('removal').getByRole('button', { name: 'Remove' }).click();
+  await expect(card).toHaveCount(0);
+  await page.goto(`${app.origin}/deleted`);
+  await expect(page.getByTestId('deleted-video')).toHaveCount(1);
+  expect((await page.request.get(`${app.origin}/videos/1`)).status()).toBe(404);
+  await page.getByRole('button', { name: /^Bring back/ }).click();
+  await expect(page.getByText('Nothing here')).toBeVisible();
+  // No reload: the other window hears of it.
+  await expect(card).toBeVisible();
+  await other.close();
+});

@@ -135,7 +135,17 @@ test('an approved clip downloads with exactly its frames, and a selection as a z
 for (const theme of ['light', 'dark']) {
   test(`axe finds nothing serious on any page, ${theme}`, async () => {
     await context.addCookies([{ name: 'theme', value: theme, url: app.origin }]);
-    for (const path of ['/', '/videos/1', '/review/1', '/exports', '/account', '/admin/users']) {
+    for (const path of [
+      '/',
+      '/videos/1',
+      '/review/1',
+      '/exports',
+      '/account',
+      '/deleted',
+      '/admin/users',
+      '/admin/library',
+      '/admin/system',
+    ]) {
       await page.goto(app.origin + path);
       await expect(page.locator('html')).toHaveAttribute('data-theme', theme);
       const { violations } = await new AxeBuilder({ page }).analyze();

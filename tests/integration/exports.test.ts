@@ -39,18 +39,30 @@ async function likeness(clip: string, clipFrame: number, whole: string, wholeFra
   return Number(/All:([\d.]+)/.exec(stdout)?.[1]);
 }
 
+const AAC_FRAME_SECONDS = 1024 / 48_000;
+
+/** How long the sound of a file is when it is decoded. */
+async function soundSeconds(file: string): Promise<number> {
+  const options = ['-loglevel', 'error', '-i', file, '-map', '0:a', '-f', 's16le', '-ac', '1', '-ar', '48000', '-'];
+  const { stdout } = await run(process.env.FFMPEG_PATH ?? 'ffmpeg', options, { encoding: 'buffer', maxBuffer: 1 << 26 });
+  return stdout.length / 2 / 48_000;
+}
+
 describe('an export', () => {
   it('is exactly its frames, from the proxy and from the master, under the name of the template', async () => {
-    const id = await importFilm(env, ann, 'testsrc2=s=1920x1080:r=30000/1001:d=3', ['-g', '300']);
+    const film = 'testsrc2=s=1920x1080:r=30000/1001:d=3[out0];sine=d=3.2[out1]';
+    const id = await importFilm(env, ann, film, ['-frames:v', '90', '-g', '300', '-c:a', 'aac']);
     await until(async () => expect((await findVideo(env.sql, id))?.state).toBe('ready'));
     const [whole] = await clipsOfVideo(env.sql, id);
+    expect((await findVideo(env.sql, id))?.frameCount).toBe(90);
     const decide = async (command: { clipId: number; version: number; kind: 'split' | 'approve'; atFrame?: number }) => {
       const reply = await reviewClip(env.sql, ann, { commandId: crypto.randomUUID(), ...command } as never);
       if (reply.kind !== 'ok') throw new Error(JSON.stringify(reply));
       return reply.clips;
     };
     const halves = await decide({ clipId: whole!.id, version: whole!.version, kind: 'split', atFrame: 37 });
-    const clip = halves[1]!;
+    // Its end lies inside the film, as its beginning does.
+    const clip = (await decide({ clipId: halves[1]!.id, version: halves[1]!.version, kind: 'split', atFrame: 74 }))[0]!;
     await decide({ clipId: clip.id, version: clip.version, kind: 'approve' });
     const exported = async (size: string) =>
       until(async () => {
@@ -71,6 +83,9 @@ describe('an export', () => {
       expect(measured.frameCount).toBe(clip.endFrame - 37);
       const [cut, from] = [await objectStore().inputFor(file.key), await objectStore().inputFor(key)];
       const last = measured.frameCount - 1;
+      // Sound begins with the picture and ends with it, within a frame of AAC on either side.
+      expect(Math.abs(measured.audioStartSeconds! - measured.startSeconds)).toBeLessThan(AAC_FRAME_SECONDS);
+      expect(Math.abs((await soundSeconds(cut)) - (measured.frameCount * 1001) / 30000)).toBeLessThan(2 * AAC_FRAME_SECONDS);
       for (const frame of [0, last]) {
         expect(await likeness(cut, frame, from, 37 + frame)).toBeGreaterThan(0.98);
         // Its neighbour is another picture: one frame off would show.
@@ -81,6 +96,15 @@ describe('an export', () => {
         frames: { start: 37, count: measured.frameCount },
         clip: { decidedBy: 'Ann' },
       });
+    }
+
+    // A master in the archive is said at once, and the file that is there stays.
+    for (const kind of ['archived', 'restoring'] as const) {
+      const availability = vi.spyOn(objectStore(), 'availability').mockResolvedValue({ kind });
+      const refused = await exportAgain(env.sql, ann, [clip.id], 'master');
+      expect(refused.kind === 'refused' && refused.message).toMatch(/restore it/);
+      availability.mockRestore();
+      expect(await exportedFiles(env.sql, [clip.id])).toHaveLength(1);
     }
 
     expect((await changeExportSettings(env.sql, ann, { source: 'proxy', nameTemplate: '{nonsense}' })).kind).toBe('refused');

@@ -26,7 +26,7 @@ const MOST_CHARACTERS = 120;
 export function templateProblem(template: string): string | null {
   if (template.trim() === '') return 'The template is empty: give it at least {title}.';
   if (template.length > 200) return 'The template is longer than 200 characters.';
-  const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? '').find((name) => !(name in PLACEHOLDERS));
+  const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? '').find((name) => !Object.hasOwn(PLACEHOLDERS, name));
   const known = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
   if (unknown !== undefined) return `There is no {${unknown}}: use ${known.join(', ')}.`;
   if (/[{}]/.test(template.replace(/\{[^{}]*\}/g, ''))) return 'A brace is open or closed alone: write placeholders as {title}.';

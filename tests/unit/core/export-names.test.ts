@@ -34,6 +34,7 @@ describe('names of exports', () => {
   it('come from templates that are checked', () => {
     expect(templateProblem('{title} {clip}')).toBeNull();
     expect(templateProblem('{titel}')).toMatch(/no \{titel\}/);
+    expect(templateProblem('{constructor}')).toMatch(/no \{constructor\}/);
     expect(templateProblem('{title')).toMatch(/brace/);
     expect(templateProblem('  ')).toMatch(/empty/);
   });
