@@ -5,6 +5,7 @@ import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { sessionCookie, validateSession } from '#lib/server/auth/lucia.ts';
 import { db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
+import { partUploads } from '#lib/server/storage/object-store.ts';
 
 const REQUEST_ID_HEADER = 'x-request-id';
 
@@ -35,8 +36,17 @@ export const handle: Handle = async ({ event, resolve }) => {
   if (routeId.startsWith('/(app)')) requireUser(event);
   const theme = toTheme(event.cookies.get(THEME_COOKIE));
   const response = await resolve(event, { transformPageChunk: ({ html }) => html.replace('%heaters.theme%', theme) });
+  await allowBucket(response);
   return withHeaders(response, event.locals.requestId, event.locals.user !== null);
 };
+
+/** Lets a page send uploads to the bucket: its origin is known only now, the rest of the policy is part of the build. */
+async function allowBucket(response: Response): Promise<void> {
+  const policy = response.headers.get('content-security-policy');
+  const bucket = partUploads();
+  if (policy === null || bucket === null) return;
+  response.headers.set('content-security-policy', policy.replace(/connect-src /, `connect-src ${await bucket.origin()} `));
+}
 
 /** Logs what nobody expected, once, and shows the id by which it can be found. */
 export const handleError: HandleServerError = ({ error, event, status, message }) => {

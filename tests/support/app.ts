@@ -1,9 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase } from './database.ts';
 
@@ -61,7 +62,8 @@ export async function startApp(givenPort?: number, webCount = 1): Promise<Runnin
       if (Date.now() > deadline) throw new Error('The app does not get ready.');
     }
   }
-  const prepared = spawnSync(process.execPath, ['src/entries/prepare.ts'], { env, encoding: 'utf8' });
+  // Not in step with this process, which may itself be what the app talks to.
+  const prepared = await promisify(execFile)(process.execPath, ['src/entries/prepare.ts'], { env });
   const loginUrl = /http:\S+/.exec(prepared.stdout)?.[0];
   if (loginUrl === undefined) throw new Error(`No log-in link was printed: ${prepared.stdout}${prepared.stderr}`);
   return {

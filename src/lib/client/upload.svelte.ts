@@ -1,19 +1,15 @@
-import * as tus from 'tus-js-client';
 import { SpeedMeter } from '#lib/client/speed-meter.ts';
+import type { Transfer, TransferEnd, TransferLine } from '#lib/client/transfer.ts';
 
 /** `waiting` stands in line, `offline` goes on by itself once the connection is back, `checking` is all sent and being looked at. */
 export type UploadState = 'waiting' | 'uploading' | 'checking' | 'offline' | 'paused' | 'done' | 'duplicate' | 'refused' | 'failed';
 
-const ENDPOINT = '/uploads/';
-const CHUNK_BYTES = 32 * 2 ** 20;
 const OFFLINE_RETRY_MS = 5_000;
 
-/** What an unfinished upload needs, to be recognised when the same file is chosen again. */
+/** What an upload tells the page. */
 export interface UploadOwner {
-  /** Whose it is: several people may use one browser. */
-  readonly userId: number;
   /** An earlier attempt with the same file is being continued. */
-  onResumed(urlStorageKey: string): void;
+  onResumed(unfinishedKey: string): void;
   /** It needs the line no longer, for now or for good. */
   onIdle(): void;
 }
@@ -21,7 +17,7 @@ export interface UploadOwner {
 /** One file on its way to the server; goes on by itself after a lost connection, and after a reload when the file is chosen again. */
 export class Upload {
   readonly file: File;
-  readonly #upload: tus.Upload;
+  readonly #transfer: Transfer;
   readonly #owner: UploadOwner;
   readonly #meter = new SpeedMeter();
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -31,22 +27,12 @@ export class Upload {
   #message = $state('');
   #videoId = $state<number | null>(null);
 
-  constructor(file: File, owner: UploadOwner) {
+  constructor(file: File, line: TransferLine, owner: UploadOwner) {
     this.file = file;
     this.#owner = owner;
-    this.#upload = new tus.Upload(file, {
-      endpoint: ENDPOINT,
-      metadata: { filename: file.name, filetype: file.type, ownerId: String(owner.userId) },
-      chunkSize: CHUNK_BYTES,
-      retryDelays: [0, 1000, 3000],
-      removeFingerprintOnSuccess: true,
+    this.#transfer = line.open(file, {
       onProgress: (sentBytes) => this.#onProgress(sentBytes),
-      onError: (error) => void this.#onError(error),
-      onSuccess: ({ lastResponse }) => {
-        const duplicateOf = lastResponse.getHeader('Heaters-Duplicate-Of');
-        this.#videoId = Number(duplicateOf ?? lastResponse.getHeader('Heaters-Video-Id')) || null;
-        this.#end(duplicateOf ? 'duplicate' : 'done');
-      },
+      onResumed: (unfinishedKey) => owner.onResumed(unfinishedKey),
     });
   }
 
@@ -98,14 +84,7 @@ export class Upload {
     this.#message = '';
     this.#bytesPerSecond = null;
     this.#meter.reset();
-    const previous = (await this.#previous())[0];
-    // Paused or cancelled meanwhile.
-    if (this.#state !== 'uploading') return;
-    if (previous) {
-      this.#upload.resumeFromPreviousUpload(previous);
-      this.#owner.onResumed(previous.urlStorageKey);
-    }
-    this.#upload.start();
+    this.#settle(await this.#transfer.start());
   }
 
   /** Stands in line again, to be started when its turn comes. */
@@ -122,7 +101,7 @@ export class Upload {
   async pause(): Promise<void> {
     clearTimeout(this.#retryTimer);
     this.#state = 'paused';
-    await this.#upload.abort();
+    await this.#transfer.stop();
     this.#owner.onIdle();
   }
 
@@ -130,15 +109,8 @@ export class Upload {
   async cancel(): Promise<void> {
     clearTimeout(this.#retryTimer);
     this.#state = 'paused';
-    // The server may be out of reach: it forgets by itself after a while.
-    await this.#upload.abort(true).catch(() => undefined);
-    await this.#forget();
+    await this.#transfer.cancel();
     this.#owner.onIdle();
-  }
-
-  async #previous(): Promise<tus.PreviousUpload[]> {
-    const found = await this.#upload.findPreviousUploads();
-    return found.filter((upload) => upload.metadata['ownerId'] === String(this.#owner.userId));
   }
 
   #onProgress(sentBytes: number): void {
@@ -147,49 +119,17 @@ export class Upload {
     if (sentBytes >= this.file.size && this.#state === 'uploading') this.#state = 'checking';
   }
 
-  async #onError(error: Error): Promise<void> {
-    const answer = error instanceof tus.DetailedError ? error.originalResponse : null;
-    if (error instanceof tus.DetailedError && answer === null) {
+  #settle(end: TransferEnd): void {
+    // Stopped, the attempt has nothing more to say.
+    if (this.#state !== 'uploading' && this.#state !== 'checking') return;
+    if (end.kind === 'offline') {
       this.#state = 'offline';
       this.#retryTimer = setTimeout(() => void this.start(), OFFLINE_RETRY_MS);
       return;
     }
-    this.#message = answer?.getBody().trim() || 'The server could not take it. Try again in a moment.';
-    const isRefused = answer?.getStatus() === 422 || answer?.getStatus() === 413;
-    if (isRefused) await this.#forget();
-    this.#end(isRefused ? 'refused' : 'failed');
-  }
-
-  #end(state: UploadState): void {
-    this.#state = state;
+    if ('message' in end) this.#message = end.message;
+    else this.#videoId = end.videoId;
+    this.#state = end.kind;
     this.#owner.onIdle();
   }
-
-  async #forget(): Promise<void> {
-    for (const { urlStorageKey } of await this.#previous()) await tus.defaultOptions.urlStorage.removeUpload(urlStorageKey);
-  }
-}
-
-/** An upload that an earlier page began and did not finish. */
-export interface UnfinishedUpload {
-  readonly urlStorageKey: string;
-  readonly fileName: string;
-  readonly sizeBytes: number | null;
-}
-
-/** The uploads that a person began in this browser and that the server still keeps, oldest first. */
-export async function unfinishedUploads(userId: number, keptForMs: number): Promise<UnfinishedUpload[]> {
-  const all = await tus.defaultOptions.urlStorage.findAllUploads();
-  return all
-    .filter(({ metadata, creationTime }) => metadata['ownerId'] === String(userId) && Date.now() - Date.parse(creationTime) < keptForMs)
-    .sort((a, b) => Date.parse(a.creationTime) - Date.parse(b.creationTime))
-    .map(({ urlStorageKey, metadata, size }) => ({ urlStorageKey, fileName: metadata['filename'] ?? 'A video', sizeBytes: size }));
-}
-
-/** Lets the browser and the server forget an unfinished upload. */
-export async function forgetUpload(urlStorageKey: string): Promise<void> {
-  const { urlStorage } = tus.defaultOptions;
-  const known = (await urlStorage.findAllUploads()).find((upload) => upload.urlStorageKey === urlStorageKey);
-  if (known?.uploadUrl) await tus.Upload.terminate(known.uploadUrl, { retryDelays: null }).catch(() => undefined);
-  await urlStorage.removeUpload(urlStorageKey);
 }

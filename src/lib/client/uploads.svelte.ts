@@ -1,19 +1,18 @@
 import { createContext } from 'svelte';
-import { forgetUpload, unfinishedUploads, Upload, type UnfinishedUpload } from '#lib/client/upload.svelte.ts';
+import type { TransferLine, UnfinishedUpload } from '#lib/client/transfer.ts';
+import { Upload } from '#lib/client/upload.svelte.ts';
 
 /** More at once would only share the same line. */
 const MAX_AT_ONCE = 2;
-/** As long as the server keeps what was sent. */
-const KEPT_FOR_MS = 7 * 24 * 3_600_000;
 
 /** The uploads of this page; they go on while their owner walks through the app. */
 export class Uploads {
-  readonly #userId: number;
+  readonly #line: TransferLine;
   #items = $state<Upload[]>([]);
   #unfinished = $state<UnfinishedUpload[]>([]);
 
-  constructor(userId: number) {
-    this.#userId = userId;
+  constructor(line: TransferLine) {
+    this.#line = line;
   }
 
   /** All that this page began and nobody has put away, in the order in which they were chosen. */
@@ -33,7 +32,7 @@ export class Uploads {
 
   /** Looks for what an earlier page left unfinished. In the browser only. */
   async findUnfinished(): Promise<void> {
-    this.#unfinished = await unfinishedUploads(this.#userId, KEPT_FOR_MS);
+    this.#unfinished = await this.#line.unfinished();
   }
 
   /** Takes files in; one that is on its way already is left alone. */
@@ -73,9 +72,9 @@ export class Uploads {
   }
 
   /** Forgets what an earlier page left unfinished. */
-  async forget({ urlStorageKey }: UnfinishedUpload): Promise<void> {
-    this.#drop(urlStorageKey);
-    await forgetUpload(urlStorageKey);
+  async forget({ key }: UnfinishedUpload): Promise<void> {
+    this.#drop(key);
+    await this.#line.forget(key);
   }
 
   /** The connection is back: those that wait for it go on. */
@@ -84,15 +83,14 @@ export class Uploads {
   }
 
   #make(file: File): Upload {
-    return new Upload(file, {
-      userId: this.#userId,
-      onResumed: (urlStorageKey) => this.#drop(urlStorageKey),
+    return new Upload(file, this.#line, {
+      onResumed: (unfinishedKey) => this.#drop(unfinishedKey),
       onIdle: () => this.#startNext(),
     });
   }
 
-  #drop(urlStorageKey: string): void {
-    this.#unfinished = this.#unfinished.filter((upload) => upload.urlStorageKey !== urlStorageKey);
+  #drop(key: string): void {
+    this.#unfinished = this.#unfinished.filter((upload) => upload.key !== key);
   }
 
   #startNext(): void {
