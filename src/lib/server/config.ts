@@ -43,7 +43,7 @@ const Environment = v.object({
   AWS_ACCESS_KEY_ID: v.optional(v.string()),
   AWS_SECRET_ACCESS_KEY: v.optional(v.string()),
   AWS_REGION: v.optional(v.string()),
-  AWS_ENDPOINT_URL_S3: v.optional(v.pipe(v.string(), v.url('must be a URL like https://s3.example.com'))),
+  AWS_ENDPOINT_URL_S3: v.optional(v.union([v.literal(''), v.pipe(v.string(), v.url())], 'must be a URL like https://s3.example.com')),
   MASTER_STORAGE_CLASS: v.optional(v.picklist(MASTER_STORAGE_CLASSES, `must be one of ${MASTER_STORAGE_CLASSES.join(', ')}`), 'GLACIER_IR'),
   PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
   PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),
@@ -158,7 +158,7 @@ function s3Of(env: v.InferOutput<typeof Environment>): S3Settings | null {
   const { PROD_S3_BUCKET_NAME: bucket, AWS_REGION: region, AWS_ENDPOINT_URL_S3: endpoint } = env;
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
   if (!bucket) {
-    if (endpoint !== undefined) throw new ConfigError('PROD_S3_BUCKET_NAME is missing: AWS_ENDPOINT_URL_S3 names a server of buckets.');
+    if (endpoint) throw new ConfigError('PROD_S3_BUCKET_NAME is missing: AWS_ENDPOINT_URL_S3 names a server of buckets.');
     return null;
   }
   if (!region || !accessKeyId || !secretAccessKey) {
@@ -168,7 +168,7 @@ function s3Of(env: v.InferOutput<typeof Environment>): S3Settings | null {
         .join('\n'),
     );
   }
-  return { bucket, region, accessKeyId, secretAccessKey, endpoint: endpoint ?? null, masterStorageClass: env.MASTER_STORAGE_CLASS };
+  return { bucket, region, accessKeyId, secretAccessKey, endpoint: endpoint || null, masterStorageClass: env.MASTER_STORAGE_CLASS };
 }
 
 /** The variables that make another process use the same object store. */

@@ -11,6 +11,17 @@ describe('the configuration', () => {
     expect(() => parseConfig({ ...least, JOB_QUEUES: 'default,nothing' })).toThrow('JOB_QUEUES names “nothing”');
   });
 
+  it('names what a bucket needs, and takes an empty endpoint for none', () => {
+    const bucket = { PROD_S3_BUCKET_NAME: 'films', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'eu-central-1' };
+    expect(parseConfig({ ...least, AWS_ENDPOINT_URL_S3: '' }).s3).toBeNull();
+    expect(parseConfig({ ...least, ...bucket, AWS_ENDPOINT_URL_S3: '' }).s3).toMatchObject({ bucket: 'films', endpoint: null });
+    expect(() => parseConfig({ ...least, AWS_ENDPOINT_URL_S3: 'https://s3.example.com' })).toThrow('PROD_S3_BUCKET_NAME is missing');
+    expect(() => parseConfig({ ...least, ...bucket, AWS_ENDPOINT_URL_S3: 'nowhere' })).toThrow('AWS_ENDPOINT_URL_S3 must be a URL');
+    expect(() => parseConfig({ ...least, PROD_S3_BUCKET_NAME: 'films', AWS_REGION: 'eu-central-1' })).toThrow(
+      /AWS_ACCESS_KEY_ID is missing.*\nAWS_SECRET_ACCESS_KEY is missing/,
+    );
+  });
+
   it('asks for what Fly Machines need only where they are wanted', () => {
     expect(parseConfig(least).fly).toBeNull();
     expect(() => parseConfig({ ...least, RUNNER_BACKEND: 'fly', FLY_APP_NAME: 'heaters' })).toThrow(

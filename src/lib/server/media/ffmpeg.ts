@@ -16,6 +16,8 @@ const HTTP_INPUT = [
   ...['-rw_timeout', '60000000', '-protocol_whitelist', 'http,https,tls,tcp'],
   ...['-format_whitelist', 'mov,matroska,avi,mpegts,mpeg,mpegvideo,mxf,flv,asf,ogg,wtv,dv,gxf,nut,rm,ivf,h264,hevc,obu,m4v,vc1'],
 ];
+/** How ffmpeg says how far it is: `frame=  120 fps= 60 q=…`. */
+const PROGRESS = /^frame=\s*(\d+)\s+fps=\s*([\d.]+)/;
 /** A URL in a log: its query opens the object to whoever reads it. */
 const URLS = /https?:\/\/[^\s'"]+/g;
 
@@ -49,7 +51,11 @@ export async function runFfmpeg(job: FfmpegJob): Promise<void> {
   for (const input of job.inputs) command.input(input.path).inputOptions([...httpOptions(input.path), ...(input.options ?? [])]);
   if (job.filters) command.complexFilter([...job.filters]);
   for (const output of job.outputs) command.output(output.path).outputOptions([...output.options]);
-  command.addOption('-y').on('progress', ({ frames, currentFps }) => job.onProgress?.({ frames, fps: currentFps }));
+  // Not the library's own `progress` event: for it, the input is probed once more, without the options above.
+  command.addOption('-y').on('stderr', (line: string) => {
+    const found = PROGRESS.exec(line);
+    if (found !== null) job.onProgress?.({ frames: Number(found[1]), fps: Number(found[2]) });
+  });
 
   const kill = () => command.kill('SIGKILL');
   job.signal?.addEventListener('abort', kill, { once: true });
