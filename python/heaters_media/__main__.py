@@ -1,15 +1,16 @@
-"""`python -m heaters_media detect-scenes`: the process that Node starts."""
+"""`python -m heaters_media detect-scenes` and `make-stills`: the processes that Node starts."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Sequence
 
 from .cuts import as_message
 from .frame_source import decode_video, open_frames, read_batches
-from .protocol import MessageWriter, ProtocolError, parse_request
+from .protocol import MessageWriter, ProtocolError, parse_request, parse_stills_request
 
 log = logging.getLogger("heaters_media")
 
@@ -20,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     writer = MessageWriter()
     try:
-        if options.video is None:
+        if options.command == "make-stills":
+            _make_stills(writer)
+        elif options.video is None:
             _detect_requested(writer)
         else:
             _detect_video(writer, options.video, options.ffmpeg)
@@ -28,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writer.error(error.code, error.message)
         return 2
     except Exception as error:  # the boundary: a bug must still reach the caller, typed
-        log.exception("detect-scenes failed")
-        writer.error("internal", f"The detector broke ({type(error).__name__}: {error}). The log has the trace.")
+        log.exception("%s failed", options.command)
+        writer.error("internal", f"The media process broke ({type(error).__name__}: {error}). The log has the trace.")
         return 1
     return 0
 
@@ -47,6 +50,15 @@ def _detect_requested(writer: MessageWriter) -> None:
     writer.result(detection.frame_count, [as_message(cut) for cut in detection.cuts], detection.params)
 
 
+def _make_stills(writer: MessageWriter) -> None:
+    request = parse_stills_request(sys.stdin.readline())
+    with open_frames(request.frames_path) as unbuffered, io.BufferedReader(unbuffered) as stream:  # type: ignore[type-var]
+        from .stills import make_stills
+
+        for stills in make_stills(stream, request):
+            writer.stills(stills.clip_id, stills.frames, stills.tile_count, stills.blurhash)
+
+
 def _detect_video(writer: MessageWriter, video_path: str, ffmpeg_path: str) -> None:
     with decode_video(video_path, ffmpeg_path) as stream:
         from .detect_scenes import detect_scenes
@@ -61,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     detect = commands.add_parser("detect-scenes", help="find cuts, dissolves and fades")
     detect.add_argument("--video", help="decode this file instead of reading a request from stdin")
     detect.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to decode with")
+    commands.add_parser("make-stills", help="choose and write stills of clips, asked for on stdin")
     return parser
 
 

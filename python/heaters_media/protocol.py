@@ -45,11 +45,76 @@ class DetectScenesRequest:
     params: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ClipSpan:
+    """A clip's frames, `end_frame` exclusive."""
+
+    clip_id: int
+    start_frame: int
+    end_frame: int
+
+
+@dataclass(frozen=True)
+class StillsRequest:
+    """A parsed `make-stills` request: yuv420p frames of this size from `first_frame` on, and the clips in them."""
+
+    frames_path: str
+    out_folder: str
+    width: int
+    height: int
+    first_frame: int
+    clips: list[ClipSpan]
+
+
+def parse_stills_request(line: str) -> StillsRequest:
+    """Turns the request line into a `StillsRequest`.
+
+    Raises `ProtocolError('bad-request')` for anything that is not exactly one.
+    """
+    message = _parse(line, "make-stills")
+    width, height, first_frame = message.get("width"), message.get("height"), message.get("firstFrame")
+    if not (_is_count(width) and _is_count(height) and width % 2 == 0 and height % 2 == 0):
+        raise _bad("'width' and 'height' must be even numbers above 0.")
+    if not isinstance(first_frame, int) or first_frame < 0:
+        raise _bad("'firstFrame' must be a whole number.")
+    frames_path, out_folder, clips = message.get("framesPath"), message.get("outFolder"), message.get("clips")
+    if not (isinstance(frames_path, str) and frames_path and isinstance(out_folder, str) and out_folder):
+        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N', and 'outFolder' a folder.")
+    if not isinstance(clips, list) or not clips:
+        raise _bad("'clips' must be a list of at least one clip.")
+    spans = [_span(clip) for clip in clips]
+    starts = [first_frame, *(span.end_frame for span in spans)]
+    if any(span.start_frame < start for span, start in zip(spans, starts, strict=False)):
+        raise _bad("'clips' must be in order, not overlap, and not begin before 'firstFrame'.")
+    return StillsRequest(frames_path, out_folder, int(width), int(height), first_frame, spans)
+
+
+def _span(clip: object) -> ClipSpan:
+    if isinstance(clip, dict):
+        clip_id, start, end = clip.get("id"), clip.get("startFrame"), clip.get("endFrame")
+        if _is_count(clip_id) and isinstance(start, int) and _is_count(end) and 0 <= start < end:
+            return ClipSpan(clip_id, start, end)
+    raise _bad('A clip must be {"id": …, "startFrame": …, "endFrame": …} with at least one frame.')
+
+
 def parse_request(line: str) -> DetectScenesRequest:
     """Turns the request line into a `DetectScenesRequest`.
 
     Raises `ProtocolError('bad-request')` for anything that is not exactly one.
     """
+    message = _parse(line, "detect-scenes")
+    _check_geometry(message)
+    num, den = _frame_rate(message.get("frameRate"))
+    frames_path = message.get("framesPath")
+    if not isinstance(frames_path, str) or not frames_path:
+        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N'.")
+    expected = message.get("expectedFrames")
+    if expected is not None and not _is_count(expected):
+        raise _bad("'expectedFrames' must be null or a whole number of frames above 0.")
+    return DetectScenesRequest(frames_path, num, den, expected, _params(message.get("params")))
+
+
+def _parse(line: str, wanted: str) -> dict[str, Any]:
     try:
         message = json.loads(line)
     except json.JSONDecodeError as error:
@@ -61,17 +126,9 @@ def parse_request(line: str) -> DetectScenesRequest:
             f"The request has protocol version {message.get('v')!r}, this side speaks "
             f"{PROTOCOL_VERSION}. Deploy Node and Python from the same commit."
         )
-    if message.get("type") != "detect-scenes":
-        raise _bad(f"Unknown request type {message.get('type')!r}. Known: 'detect-scenes'.")
-    _check_geometry(message)
-    num, den = _frame_rate(message.get("frameRate"))
-    frames_path = message.get("framesPath")
-    if not isinstance(frames_path, str) or not frames_path:
-        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N'.")
-    expected = message.get("expectedFrames")
-    if expected is not None and not _is_count(expected):
-        raise _bad("'expectedFrames' must be null or a whole number of frames above 0.")
-    return DetectScenesRequest(frames_path, num, den, expected, _params(message.get("params")))
+    if message.get("type") != wanted:
+        raise _bad(f"Unknown request type {message.get('type')!r}. Known: {wanted!r}.")
+    return message
 
 
 def _check_geometry(message: dict[str, Any]) -> None:
@@ -122,6 +179,10 @@ class MessageWriter:
     def result(self, frame_count: int, cuts: list[dict[str, Any]], params: dict[str, Any]) -> None:
         """Gives the final answer: frames read, cuts found, parameters in force."""
         self._write({"type": "result", "frameCount": frame_count, "cuts": cuts, "params": params})
+
+    def stills(self, clip_id: int, frames: list[int], tile_count: int, blurhash: str) -> None:
+        """Says that the pictures of a clip are written."""
+        self._write({"type": "stills", "clipId": clip_id, "frames": frames, "tileCount": tile_count, "blurhash": blurhash})
 
     def error(self, code: ErrorCode, message: str) -> None:
         """Gives the typed failure that ends the conversation."""

@@ -52,10 +52,10 @@ export const STAGES = {
   export: { queue: 'exports', item: 'clip', where: 'pool', retryLimit: 2, expireInSeconds: 1_800, priority: 10, label: 'Export' },
   keyframes: {
     queue: 'background_jobs',
-    item: 'clip',
+    item: 'video',
     where: 'worker',
     retryLimit: 2,
-    expireInSeconds: 300,
+    expireInSeconds: 3_600,
     priority: 0,
     label: 'Keyframes',
   },

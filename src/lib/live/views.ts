@@ -10,6 +10,23 @@ export type Role = (typeof ROLES)[number];
 export type VideoState = 'downloading' | 'downloaded' | 'encoding' | 'encoded' | 'detecting' | 'ready' | 'failed';
 export type ExportState = 'none' | 'queued' | 'exporting' | 'exported' | 'failed';
 
+/** The pictures that represent a clip; their URLs are `stillUrl`'s. */
+export interface StillsView {
+  readonly count: number;
+  /** How many pictures the strip has beside one another. */
+  readonly tileCount: number;
+  /** Of the largest, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Shown until a picture has loaded. */
+  readonly blurhash: string;
+}
+
+/** Where a picture of a clip is: `0.webp` and on, `0-small.webp` and on, or `strip.webp`. Another URL when its frames are others. */
+export function stillUrl(clip: Pick<ClipView, 'id' | 'startFrame' | 'endFrame'>, name: string): string {
+  return `/clips/${clip.id}/stills/${clip.startFrame}-${clip.endFrame}/${name}`;
+}
+
 /** A clip as every screen sees it. */
 export interface ClipView {
   readonly id: number;
@@ -25,6 +42,8 @@ export interface ClipView {
   readonly exportError: string | null;
   readonly tags: readonly string[];
   readonly ratings: readonly { readonly userId: number; readonly stars: number }[];
+  /** Null until they are made. */
+  readonly stills: StillsView | null;
 }
 
 /** How many live clips of a video are in each state. */

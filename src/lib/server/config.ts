@@ -43,7 +43,12 @@ const Environment = v.object({
   AWS_ACCESS_KEY_ID: v.optional(v.string()),
   AWS_SECRET_ACCESS_KEY: v.optional(v.string()),
   AWS_REGION: v.optional(v.string()),
-  AWS_ENDPOINT_URL_S3: v.optional(v.union([v.literal(''), v.pipe(v.string(), v.url())], 'must be a URL like https://s3.example.com')),
+  AWS_ENDPOINT_URL_S3: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((url) => url === '' || URL.canParse(url), 'must be a URL like https://s3.example.com'),
+    ),
+  ),
   MASTER_STORAGE_CLASS: v.optional(v.picklist(MASTER_STORAGE_CLASSES, `must be one of ${MASTER_STORAGE_CLASSES.join(', ')}`), 'GLACIER_IR'),
   PROD_CLOUDFRONT_DOMAIN: v.optional(v.string()),
   PROD_CLOUDFRONT_KEY_PAIR_ID: v.optional(v.string()),

@@ -67,6 +67,7 @@ function clip(id: number, version: number, change: Partial<ClipView> = {}): Clip
     exportError: null,
     tags: [],
     ratings: [],
+    stills: null,
     ...change,
   };
 }

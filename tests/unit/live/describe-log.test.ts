@@ -37,6 +37,7 @@ const clip = (startFrame: number): ClipView => ({
   exportError: null,
   tags: [],
   ratings: [],
+  stills: null,
 });
 const story = (...bodies: LiveEventBody[]) =>
   describeLog(

@@ -24,6 +24,7 @@ export const detectScenesStage: StageHandler = {
       if (num === null || den === null) return;
       await growClips(tx, videoId, { cuts: scenes.cuts, endFrame: frameCount, frameRate: { num, den } });
       await setVideoState(tx, videoId, 'ready');
+      await enqueueStage(tx, 'keyframes', { itemId: videoId, videoId });
       for (const clip of await unexportedClips(tx, videoId)) {
         await enqueueStage(tx, 'export', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
       }

@@ -1,5 +1,4 @@
 import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
-import { enqueueStage } from '#lib/server/enqueue.ts';
 import { exportClip } from '#lib/server/pool/tasks/export-clip.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
@@ -37,7 +36,6 @@ export const exportStage: StageHandler = {
         source,
       });
       if (!isCurrent) return;
-      await enqueueStage(tx, 'keyframes', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
       await publishClips(tx, videoId, { cause: 'export-done', removedClipIds: [], clipIds: [clip.id] }, null);
       await publishToLibrary(tx, videoId, null);
     };

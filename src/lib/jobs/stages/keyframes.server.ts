@@ -1,19 +1,57 @@
+import { joinSpans } from '#lib/core/cuts.ts';
 import type { StageHandler } from '#lib/jobs/handler.server.ts';
-import { publishKeyframes } from '#lib/server/media/clips.ts';
-import { keyframeKey } from '#lib/server/storage/keys.ts';
-import { exportRows } from '#lib/server/stores/clips.ts';
+import type { Database } from '#lib/server/db.ts';
+import { publishStills, type PublishedStills, type StillsClip } from '#lib/server/media/stills.ts';
+import { publishClips } from '#lib/server/stores/clips.ts';
+import { clipsWithoutStills, saveStills } from '#lib/server/stores/stills.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
 
-/** Stores stills of an exported clip at 25, 50 and 75 % of its length. */
+/** Clips that are told of together: each event carries whole clips. */
+const CLIPS_AT_ONCE = 20;
+
+/** Makes stills of all clips of a video that have none of their frames; each run of neighbours by one decode. */
 export const keyframesStage: StageHandler = {
-  async run({ sql, itemId, videoId, signal }) {
-    const [clip] = await exportRows(sql, [itemId]);
+  async run({ sql, videoId, signal, report }) {
     const video = await findVideo(sql, videoId);
-    if (clip === undefined || !video?.proxyKey || !video.frameRateNum || !video.frameRateDen) return null;
+    if (!video?.proxyKey || !video.frameRateNum || !video.frameRateDen || !video.width || !video.height) return null;
+    const { proxyKey, width, height } = video;
     const frameRate = { num: video.frameRateNum, den: video.frameRateDen };
-    const keys = [0, 1, 2].map((index) => keyframeKey(clip, index));
-    await publishKeyframes({ proxyKey: video.proxyKey, frameRate, span: clip, keys, signal });
-    return null;
+    let made = 0;
+    // Again as long as there are some: a cut may be moved meanwhile.
+    for (;;) {
+      const missing = await clipsWithoutStills(sql, videoId);
+      if (missing.length === 0) return null;
+      const total = made + missing.length;
+      for (const run of joinSpans(missing)) {
+        const [first, ...rest] = missing.filter((clip) => clip.startFrame >= run.startFrame && clip.endFrame <= run.endFrame);
+        if (first === undefined) continue;
+        let waiting: PublishedStills[] = [];
+        const common = { proxyKey, frameRate, picture: { width, height }, signal };
+        const clips: [StillsClip, ...StillsClip[]] = [first, ...rest];
+        await publishStills({
+          ...{ ...common, clips },
+          onStills: async (stills) => {
+            waiting.push(stills);
+            made += 1;
+            report({ percent: (100 * made) / total, fps: null, etaMs: null });
+            if (waiting.length < CLIPS_AT_ONCE) return;
+            await commit(sql, videoId, waiting);
+            waiting = [];
+          },
+        });
+        if (waiting.length > 0) await commit(sql, videoId, waiting);
+      }
+    }
   },
+  // The video is as good without: its stage says what is wrong.
   fail: () => Promise.resolve(),
 };
+
+/** At once and not with the stage: what is made stays when it is stopped. */
+async function commit(sql: Database, videoId: number, made: readonly PublishedStills[]): Promise<void> {
+  await sql.begin(async (tx) => {
+    await saveStills(tx, made);
+    const clipIds = made.map(({ clip }) => clip.id);
+    await publishClips(tx, videoId, { cause: 'stills-made', removedClipIds: [], clipIds }, null);
+  });
+}

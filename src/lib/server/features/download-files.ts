@@ -1,9 +1,11 @@
 import { renderName, uniqueNames } from '#lib/core/export-names.ts';
+import type { FrameSpan } from '#lib/core/cuts.ts';
 import { toTimecode } from '#lib/core/frame-rate.ts';
 import type { CutEvent } from '#lib/core/interchange/cut-list.ts';
 import type { Sql } from '#lib/server/db.ts';
 import { cutEvents } from '#lib/server/features/interchange.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
+import { stillKey } from '#lib/server/storage/keys.ts';
 import { signMediaUrl } from '#lib/server/storage/sign-url.ts';
 import { clipsById, exportRows } from '#lib/server/stores/clips.ts';
 import { exportSettings } from '#lib/server/stores/export-settings.ts';
@@ -26,6 +28,13 @@ export async function videoFileUrl(sql: Sql, videoId: number, file: 'poster' | '
   const video = await findVideo(sql, videoId);
   const key = file === 'poster' ? video?.thumbnailKey : video?.proxyKey;
   return key ? signMediaUrl(key, { ttlMs: URL_LIFETIME_MS }) : null;
+}
+
+/** A short-lived signed URL of a picture of a clip, as it was over these frames; null where there is none. */
+export async function stillFileUrl(sql: Sql, clipId: number, span: FrameSpan, name: string): Promise<string | null> {
+  const [clip] = await exportRows(sql, [clipId]);
+  if (clip === undefined) return null;
+  return signMediaUrl(stillKey({ id: clip.id, videoId: clip.videoId, ...span }, name), { ttlMs: URL_LIFETIME_MS });
 }
 
 /** A short-lived signed URL that downloads a video's master; null while it can't be read. */

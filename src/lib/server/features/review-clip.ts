@@ -1,5 +1,5 @@
 import { tally } from '#lib/core/consensus.ts';
-import { spansOverlap } from '#lib/core/cuts.ts';
+import { spansOverlap, type FrameSpan } from '#lib/core/cuts.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
 import type { Refused, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
 import type { SessionSpan } from '#lib/live/session-views.ts';
@@ -169,6 +169,8 @@ export async function commitChange(
   for (const clip of after) {
     if (clip.state === 'approved') await enqueueStage(tx, 'export', { itemId: clip.id, videoId }, { revision: `v${clip.version}` });
   }
+  const hasNewFrames = after.some((clip) => !before.some((old) => old.id === clip.id && isSameSpan(old, clip)));
+  if (hasNewFrames) await enqueueStage(tx, 'keyframes', { itemId: videoId, videoId });
   const keptIds = after.map((clip) => clip.id);
   if (change.sessionId !== null && (await claimMade(tx, change.sessionId, actor.userId, keptIds, CLAIM_SECONDS))) {
     const claims = await claimsOf(tx, change.sessionId);
@@ -178,6 +180,10 @@ export async function commitChange(
   await publishClips(tx, videoId, { cause: change.kind, removedClipIds, clipIds: keptIds }, actor);
   await publishToLibrary(tx, videoId, actor.userId);
   return { ...decision, id: 0 };
+}
+
+function isSameSpan(one: FrameSpan, other: FrameSpan): boolean {
+  return one.startFrame === other.startFrame && one.endFrame === other.endFrame;
 }
 
 /** The answer for a fact: the clips that it left, as they are now. */

@@ -44,29 +44,6 @@ export async function publishClipFile({
   });
 }
 
-/** Stores stills of a stretch, evenly spread inside it, one for each key. */
-export async function publishKeyframes({
-  proxyKey,
-  frameRate,
-  span,
-  signal,
-  keys,
-}: ProxySpan & { readonly keys: readonly string[] }): Promise<void> {
-  await inWorkFolder(async (workDir) => {
-    const proxyPath = await objectStore().inputFor(proxyKey);
-    for (const [index, key] of keys.entries()) {
-      const frame = span.startFrame + Math.floor((spanLength(span) * (index + 1)) / (keys.length + 1));
-      const outPath = path.join(workDir, `${index}.jpg`);
-      await runFfmpeg({
-        inputs: [{ path: proxyPath, options: ['-ss', ((frame * frameRate.den) / frameRate.num).toFixed(6)] }],
-        outputs: [{ path: outPath, options: ['-frames:v', '1', '-q:v', '2', '-an'] }],
-        signal,
-      });
-      await objectStore().publish(key, outPath);
-    }
-  });
-}
-
 /** Encodes a stretch of a master anew as the object `key`, after counting its frames: its key frames are too far apart to copy. Gives its size. */
 export async function publishMasterClip({
   masterKey,

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { formatDuration } from '#lib/core/format.ts';
 import { framesPerSecond, framesToDurationMs, type FrameRate } from '#lib/core/frame-rate.ts';
 import { FfmpegError, runFfmpeg, type FfmpegJob } from '#lib/server/media/ffmpeg.ts';
 import { measureVideo, probeSource, type SourceFacts } from '#lib/server/media/probe.ts';
 import type { EncodedSource } from '#lib/core/source.ts';
+import { throughFifo } from '#lib/server/media/fifo.ts';
 import { detectScenesInFrames, type Scenes } from '#lib/server/media/python.ts';
 import { analysisFilter, analysisOptions, encodeFilters, masterOptions, proxyOptions } from '#lib/server/media/recipes.ts';
 
@@ -122,38 +120,27 @@ export async function encodeWithScenes(
   }: { readonly workDir: string; readonly frameRate: FrameRate; readonly expectedFrames: number | null },
   options: EncodeOptions,
 ): Promise<Scenes> {
-  const framesPath = await makeFifo(workDir);
-  // Whoever fails first stops the other: neither may wait for ever at the FIFO.
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
   const startedAtMs = Date.now();
-  const encoding = runFfmpeg({
-    ...job,
-    outputs: [...job.outputs, { path: framesPath, options: analysisOptions() }],
-    signal,
-    onProgress: ({ frames, fps }) => {
-      const done = expectedFrames ? Math.min(0.99, frames / expectedFrames) : null;
-      const elapsedMs = Date.now() - startedAtMs;
-      options.onProgress?.({
-        percent: done === null ? null : done * 100,
-        fps,
-        etaMs: done ? Math.round((elapsedMs * (1 - done)) / done) : null,
-      });
-    },
-  });
-  const detecting = detectScenesInFrames({ framesPath, frameRate, signal });
-  const stopOther = (error: unknown) => {
-    failed.abort(error);
-    void unblock(framesPath);
-    throw error;
-  };
-  const [, scenes] = await Promise.allSettled([encoding.catch(stopOther), detecting.catch(stopOther)]).then((results) => {
-    const broken = results.find((result) => result.status === 'rejected');
-    options.signal.throwIfAborted();
-    if (broken !== undefined) throw failed.signal.reason;
-    return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as [void, Scenes];
-  });
-  return scenes;
+  return throughFifo(
+    workDir,
+    options.signal,
+    (framesPath, signal) =>
+      runFfmpeg({
+        ...job,
+        outputs: [...job.outputs, { path: framesPath, options: analysisOptions() }],
+        signal,
+        onProgress: ({ frames, fps }) => {
+          const done = expectedFrames ? Math.min(0.99, frames / expectedFrames) : null;
+          const elapsedMs = Date.now() - startedAtMs;
+          options.onProgress?.({
+            percent: done === null ? null : done * 100,
+            fps,
+            etaMs: done ? Math.round((elapsedMs * (1 - done)) / done) : null,
+          });
+        },
+      }),
+    (framesPath, signal) => detectScenesInFrames({ framesPath, frameRate, signal }),
+  );
 }
 
 /** Detects scenes in a finished proxy, decoding it. */
@@ -163,24 +150,19 @@ export async function detectScenesInVideo(
   workDir: string,
   options: { readonly signal: AbortSignal; readonly onFrames?: (frames: number) => void },
 ): Promise<Scenes> {
-  const framesPath = await makeFifo(workDir);
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
-  const decoding = runFfmpeg({
-    inputs: [{ path: proxyPath }],
-    filters: [analysisFilter('0:v:0')],
-    outputs: [{ path: framesPath, options: analysisOptions() }],
-    signal,
-  });
-  const detecting = detectScenesInFrames({ framesPath, frameRate, signal, ...(options.onFrames ? { onProgress: options.onFrames } : {}) });
-  try {
-    const [, scenes] = await Promise.all([decoding, detecting]);
-    return scenes;
-  } catch (error) {
-    failed.abort(error);
-    await unblock(framesPath);
-    throw error;
-  }
+  return throughFifo(
+    workDir,
+    options.signal,
+    (framesPath, signal) =>
+      runFfmpeg({
+        inputs: [{ path: proxyPath }],
+        filters: [analysisFilter('0:v:0')],
+        outputs: [{ path: framesPath, options: analysisOptions() }],
+        signal,
+      }),
+    (framesPath, signal) =>
+      detectScenesInFrames({ framesPath, frameRate, signal, ...(options.onFrames ? { onProgress: options.onFrames } : {}) }),
+  );
 }
 
 /** Makes a small still that is typical of a finished proxy; gives its path. */
@@ -200,16 +182,4 @@ export async function makePoster(
     signal,
   });
   return posterPath;
-}
-
-async function makeFifo(workDir: string): Promise<string> {
-  const fifo = path.join(workDir, `frames-${Date.now()}.yuv`);
-  await promisify(execFile)('mkfifo', [fifo]);
-  return fifo;
-}
-
-/** Opens a FIFO at both ends for a moment, so that nobody stays blocked in `open`. */
-async function unblock(fifo: string): Promise<void> {
-  const file = await open(fifo, 'r+').catch(() => null);
-  await file?.close();
 }

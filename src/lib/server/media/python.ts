@@ -22,9 +22,20 @@ const Message = v.variant('type', [
   v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
 ]);
 
-/** Thrown when the detector gives a typed error or ends without a result. */
-export class SceneDetectionError extends Error {
-  override readonly name = 'SceneDetectionError';
+const StillsMessage = v.variant('type', [
+  v.object({
+    ...{ v: v.literal(1), type: v.literal('stills'), clipId: frame, tileCount: frame, blurhash: v.string() },
+    frames: v.array(frame),
+  }),
+  v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
+]);
+
+/** The pictures of a clip that are written: the frames shown, the tiles of its strip, and a blurhash. */
+export type WrittenStills = Omit<Extract<v.InferOutput<typeof StillsMessage>, { type: 'stills' }>, 'v' | 'type'>;
+
+/** Thrown when a media process of Python gives a typed error or ends without a result. */
+export class MediaProcessError extends Error {
+  override readonly name = 'MediaProcessError';
 }
 
 /**
@@ -37,11 +48,49 @@ export async function detectScenesInFrames(options: {
   readonly signal: AbortSignal;
   readonly onProgress?: (frames: number) => void;
 }): Promise<Scenes> {
-  options.signal.throwIfAborted();
-  const child = spawn(config().pythonPath, ['-m', 'heaters_media', 'detect-scenes'], {
+  const { framesPath, frameRate, signal } = options;
+  let scenes: Scenes | undefined;
+  const request = { ...ANALYSIS, frameRate, framesPath, expectedFrames: null };
+  for await (const line of converse('detect-scenes', request, signal)) {
+    const message = v.parse(Message, line);
+    if (message.type === 'progress') options.onProgress?.(message.frames);
+    else if (message.type === 'error') throw new MediaProcessError(message.message);
+    else scenes = { frameCount: message.frameCount, cuts: message.cuts, params: message.params };
+  }
+  if (scenes === undefined) throw new MediaProcessError('The scene detector ended without a result; its log says why.');
+  return scenes;
+}
+
+/**
+ * Writes stills of clips into the folder `outFolder`, out of raw frames that someone writes to the FIFO `framesPath`;
+ * gives each clip as soon as its pictures are there. See python/heaters_media/stills.py for their names.
+ */
+export async function* writeStills(request: {
+  readonly framesPath: string;
+  readonly outFolder: string;
+  readonly size: { readonly width: number; readonly height: number };
+  readonly clips: readonly { readonly id: number; readonly startFrame: number; readonly endFrame: number }[];
+  readonly signal: AbortSignal;
+}): AsyncGenerator<WrittenStills> {
+  const { signal, size, clips, ...paths } = request;
+  const wish = { ...paths, ...size, firstFrame: clips[0]?.startFrame ?? 0, clips };
+  let count = 0;
+  for await (const line of converse('make-stills', wish, signal)) {
+    const message = v.parse(StillsMessage, line);
+    if (message.type === 'error') throw new MediaProcessError(message.message);
+    count += 1;
+    yield message;
+  }
+  if (count < clips.length) throw new MediaProcessError('Not all clips got their stills; the log says why.');
+}
+
+/** Starts a command of the package, sends it one request, and gives its messages until it ends. */
+async function* converse(command: string, request: object, signal: AbortSignal): AsyncGenerator<unknown> {
+  signal.throwIfAborted();
+  const child = spawn(config().pythonPath, ['-m', 'heaters_media', command], {
     env: { PATH: process.env.PATH ?? '', PYTHONPATH: new URL('../../../../python', import.meta.url).pathname, PYTHONUNBUFFERED: '1' },
     stdio: ['pipe', 'pipe', 'pipe'],
-    signal: options.signal,
+    signal,
     killSignal: 'SIGKILL',
   });
   const closed = new Promise<void>((resolve, reject) => {
@@ -49,20 +98,9 @@ export async function detectScenesInFrames(options: {
     child.once('close', () => resolve());
   });
   closed.catch(() => undefined);
-  child.stderr.on('data', (text: Buffer) => log.debug({ detector: text.toString().trim() }, 'scene detector'));
+  child.stderr.on('data', (text: Buffer) => log.debug({ command, said: text.toString().trim() }, 'media process'));
   child.stdin.on('error', () => undefined);
-  child.stdin.end(
-    `${JSON.stringify({ v: 1, type: 'detect-scenes', ...ANALYSIS, frameRate: options.frameRate, framesPath: options.framesPath, expectedFrames: null })}\n`,
-  );
-
-  let scenes: Scenes | undefined;
-  for await (const line of createInterface({ input: child.stdout })) {
-    const message = v.parse(Message, JSON.parse(line));
-    if (message.type === 'progress') options.onProgress?.(message.frames);
-    else if (message.type === 'error') throw new SceneDetectionError(message.message);
-    else scenes = { frameCount: message.frameCount, cuts: message.cuts, params: message.params };
-  }
+  child.stdin.end(`${JSON.stringify({ v: 1, type: command, ...request })}\n`);
+  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);
   await closed;
-  if (scenes === undefined) throw new SceneDetectionError('The scene detector ended without a result; its log says why.');
-  return scenes;
 }

@@ -209,6 +209,33 @@ export function reencodeInputOptions(span: FrameSpan, { num, den }: FrameRate): 
   return ['-ss', Math.max(0, (span.startFrame * den) / num - BEFORE_SECONDS).toFixed(6)];
 }
 
+/** The widest still; a smaller picture stays as it is. */
+const STILL_WIDTH = 640;
+
+/** How large the stills of a picture are: of its shape, both sides even. */
+export function stillSize({ width, height }: { readonly width: number; readonly height: number }): { width: number; height: number } {
+  const scale = Math.min(1, STILL_WIDTH / width);
+  return { width: Math.max(2, 2 * Math.round((width * scale) / 2)), height: Math.max(2, 2 * Math.round((height * scale) / 2)) };
+}
+
+/** The output's side of `reencodeInputOptions` for stills: raw frames of a span, none repeated or dropped. */
+export function stillFramesOptions(span: FrameSpan, { width, height }: { readonly width: number; readonly height: number }): string[] {
+  const scale = `scale=${width}:${height}:flags=area,format=yuv420p`;
+  return [
+    '-map',
+    '0:v:0',
+    '-an',
+    '-fps_mode',
+    'passthrough',
+    '-vf',
+    scale,
+    '-frames:v',
+    String(span.endFrame - span.startFrame),
+    '-f',
+    'rawvideo',
+  ];
+}
+
 /** The output's side of `reencodeInputOptions`: its frames and sound, so that the eye sees no difference. */
 export function reencodeOutputOptions(span: FrameSpan, frameRate: FrameRate): string[] {
   const { num, den } = frameRate;

@@ -38,9 +38,14 @@ export function clipKey(clip: FrameSpan & { readonly id: number; readonly videoI
   return `clips/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}-${attemptId}.mp4`;
 }
 
-/** A still of a clip; `index` counts from 0. */
-export function keyframeKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }, index: number): string {
-  return `keyframes/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}/${index}.jpg`;
+/** A picture of a clip, by one of `stillNames`; named by the frames too, so that a moved cut asks for others. */
+export function stillKey(clip: FrameSpan & { readonly id: number; readonly videoId: number }, name: string): string {
+  return `keyframes/${clip.videoId}/${clip.id}/${clip.startFrame}-${clip.endFrame}/${name}`;
+}
+
+/** The files of a clip with this many stills: each in two sizes, and the strip to scrub through. */
+export function stillNames(count: number): string[] {
+  return [...Array.from({ length: count }, (_, index) => [`${index}.webp`, `${index}-small.webp`]).flat(), 'strip.webp'];
 }
 
 /** A clip's file in the playback cache, named by its frames: a moved cut asks for another file. */

@@ -21,8 +21,11 @@ function selectViews(sql: Sql) {
            c.export_state as "exportState", c.export_error as "exportError",
            array(select t.tag from clip_tags t where t.clip_id = c.id order by t.tag) as tags,
            coalesce((select json_agg(json_build_object('userId', r.user_id, 'stars', r.stars) order by r.user_id)
-                     from clip_ratings r where r.clip_id = c.id), '[]') as ratings
-    from clips c join videos v on v.id = c.video_id and v.deleted_at is null left join users u on u.id = c.decided_by`;
+                     from clip_ratings r where r.clip_id = c.id), '[]') as ratings,
+           case when s.clip_id is not null then json_build_object('count', cardinality(s.frames), 'tileCount', s.tile_count,
+             'width', s.width, 'height', s.height, 'blurhash', s.blurhash) end as stills
+    from clips c join videos v on v.id = c.video_id and v.deleted_at is null left join users u on u.id = c.decided_by
+         left join clip_stills s on s.clip_id = c.id and s.start_frame = c.start_frame and s.end_frame = c.end_frame`;
 }
 
 function toView({ deciderId, deciderName, ...row }: ClipViewRow): ClipView {

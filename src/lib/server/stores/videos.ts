@@ -19,6 +19,8 @@ export interface VideoRow {
   readonly proxyKey: string | null;
   readonly masterKey: string | null;
   readonly thumbnailKey: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
   readonly frameRateNum: number | null;
   readonly frameRateDen: number | null;
   readonly startTimecodeFrame: number;
@@ -61,7 +63,7 @@ export async function findVideo(sql: Sql, videoId: number): Promise<VideoRow | n
   const [row] = await sql<VideoRow[]>`
     select id, title, state, failed_stage as "failedStage", file_name as "fileName", source_url as "sourceUrl",
            source_key as "sourceKey", proxy_key as "proxyKey", master_key as "masterKey", thumbnail_key as "thumbnailKey",
-           frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen",
+           width, height, frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen",
            start_timecode_frame as "startTimecodeFrame", is_drop_frame as "isDropFrame", frame_count as "frameCount", scenes
     from videos where id = ${videoId} and deleted_at is null`;
   return row ?? null;
