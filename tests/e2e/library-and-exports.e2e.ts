@@ -97,6 +97,44 @@ test('an address that can’t be a video is refused beside what was typed', asyn
   await expect(page.getByTestId('url-input')).toHaveValue('ftp://example.com/film.mp4');
 });
 
+test('each clip has a still on the video’s page, and pointing at it scrubs through the clip', async ({ browser }, info) => {
+  const card = page
+    .getByTestId('video-card')
+    .filter({ hasText: /sample/i })
+    .first();
+  await page.goto(`${app.origin}/`);
+  await expect(card).toHaveAttribute('data-state', 'ready', { timeout: 120_000 });
+  await card.getByRole('heading').getByRole('link').click();
+  const clips = page.getByRole('list', { name: 'Clips' }).getByRole('listitem');
+  const still = clips.first().getByTestId('clip-still');
+  const picture = still.locator('img').first();
+  await expect(picture).toHaveAttribute('src', /-small\.webp$/, { timeout: 60_000 });
+  await still.scrollIntoViewIfNeeded();
+  await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(100);
+  await expect(still.locator('canvas')).toHaveCount(0);
+
+  const box = (await still.boundingBox())!;
+  await page.mouse.move(box.x + 2, box.y + box.height / 2);
+  await expect(still).toHaveAttribute('data-tile', '0');
+  await page.mouse.move(box.x + box.width - 2, box.y + box.height / 2);
+  await expect(still).toHaveAttribute('data-tile', '11');
+  await expect(still.locator('.strip')).toHaveCSS('background-position', '100% 0px');
+  await page.screenshot({ path: info.outputPath('stills.png') });
+  await page.mouse.move(0, 0);
+  await expect(still.locator('.strip')).toHaveCount(0);
+
+  // A picture of a clip is for people of the library alone, and only a picture.
+  const src = (await picture.getAttribute('src'))!;
+  const stranger = await browser.newContext();
+  const answer = await stranger.request.get(`${app.origin}${src}`, { maxRedirects: 0 });
+  expect(answer.headers().location ?? '').not.toContain('Signature');
+  await stranger.close();
+  for (const name of ['..%2f..%2fproxy.mp4', 'other.webp', '12.webp']) {
+    const refused = await context.request.get(`${app.origin}${src.replace(/[^/]+$/, name)}`, { maxRedirects: 0 });
+    expect(refused.status(), name).toBe(404);
+  }
+});
+
 test('shift selects a range of exports, and the log tells who approved', async () => {
   await page.goto(`${app.origin}/`);
   await expect(page.locator('[data-testid=video-card]', { hasText: 'Sample' })).toHaveAttribute('data-state', 'ready', { timeout: 90_000 });
