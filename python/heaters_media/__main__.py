@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -52,7 +51,7 @@ def _detect_requested(writer: MessageWriter) -> None:
 
 def _make_stills(writer: MessageWriter) -> None:
     request = parse_stills_request(sys.stdin.readline())
-    with open_frames(request.frames_path) as unbuffered, io.BufferedReader(unbuffered) as stream:  # type: ignore[type-var]
+    with open_frames(request.frames_path) as stream:
         from .stills import make_stills
 
         for stills in make_stills(stream, request):

@@ -31,7 +31,7 @@ def read_batches(stream: BinaryIO) -> Iterator[FrameBatch]:
     """
     frame_count = 0
     while True:
-        block = _read_fully(stream, BATCH_FRAMES * FRAME_BYTES)
+        block = read_fully(stream, BATCH_FRAMES * FRAME_BYTES)
         whole, rest = divmod(len(block), FRAME_BYTES)
         if whole:
             frame_count += whole
@@ -46,7 +46,7 @@ def read_batches(stream: BinaryIO) -> Iterator[FrameBatch]:
             return
 
 
-def _read_fully(stream: BinaryIO, size_bytes: int) -> bytearray:
+def read_fully(stream: BinaryIO, size_bytes: int) -> bytearray:
     """Reads `size_bytes`, less only at end of file (pipes give short reads)."""
     block = bytearray(size_bytes)
     view = memoryview(block)

@@ -77,9 +77,9 @@ def parse_stills_request(line: str) -> StillsRequest:
         raise _bad("'width' and 'height' must be even numbers above 0.")
     if not isinstance(first_frame, int) or first_frame < 0:
         raise _bad("'firstFrame' must be a whole number.")
-    frames_path, out_folder, clips = message.get("framesPath"), message.get("outFolder"), message.get("clips")
-    if not (isinstance(frames_path, str) and frames_path and isinstance(out_folder, str) and out_folder):
-        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N', and 'outFolder' a folder.")
+    frames_path, out_folder, clips = _frames_path(message), message.get("outFolder"), message.get("clips")
+    if not isinstance(out_folder, str) or not out_folder:
+        raise _bad("'outFolder' must name a folder.")
     if not isinstance(clips, list) or not clips:
         raise _bad("'clips' must be a list of at least one clip.")
     spans = [_span(clip) for clip in clips]
@@ -105,9 +105,7 @@ def parse_request(line: str) -> DetectScenesRequest:
     message = _parse(line, "detect-scenes")
     _check_geometry(message)
     num, den = _frame_rate(message.get("frameRate"))
-    frames_path = message.get("framesPath")
-    if not isinstance(frames_path, str) or not frames_path:
-        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N'.")
+    frames_path = _frames_path(message)
     expected = message.get("expectedFrames")
     if expected is not None and not _is_count(expected):
         raise _bad("'expectedFrames' must be null or a whole number of frames above 0.")
@@ -139,6 +137,13 @@ def _check_geometry(message: dict[str, Any]) -> None:
             f"Frames must be {wanted[0]}x{wanted[1]} {wanted[2]}, the request says "
             f"{given[0]}x{given[1]} {given[2]}. Scale with the filter named in geometry.py."
         )
+
+
+def _frames_path(message: dict[str, Any]) -> str:
+    frames_path = message.get("framesPath")
+    if not isinstance(frames_path, str) or not frames_path:
+        raise _bad("'framesPath' must name a file, a FIFO or 'fd:N'.")
+    return frames_path
 
 
 def _frame_rate(value: object) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .frame_source import read_fully
 from .protocol import ClipSpan, ProtocolError, StillsRequest
 
 PLACES = (0.25, 0.5, 0.75)
@@ -54,7 +55,7 @@ class Candidate:
 
     frame: int
     rank: tuple[bool, float]
-    raw: bytes
+    raw: bytearray
 
 
 class ClipPlan:
@@ -76,7 +77,7 @@ class ClipPlan:
         """Whether this frame may become a still or is a tile of the strip."""
         return frame in self.tile_frames or any(first <= frame <= last for first, last in self.windows)
 
-    def look(self, frame: int, raw: bytes, width: int, height: int) -> None:
+    def look(self, frame: int, raw: bytearray, width: int, height: int) -> None:
         """Takes a wanted frame into account."""
         candidate = Candidate(frame, _rank(raw, width, height), raw)
         if self.spare is None or candidate.rank > self.spare.rank:
@@ -106,7 +107,7 @@ def make_stills(stream: BinaryIO, request: StillsRequest) -> Iterator[Stills]:
     for clip in request.clips:
         plan = ClipPlan(clip)
         while frame < clip.end_frame:
-            raw = stream.read(frame_bytes)
+            raw = read_fully(stream, frame_bytes)
             if len(raw) < frame_bytes:
                 raise ProtocolError("truncated-frame", f"The frames end at {frame}, the clip goes on to {clip.end_frame}.")
             if frame >= clip.start_frame and plan.wants(frame):
@@ -132,7 +133,7 @@ def _write(plan: ClipPlan, request: StillsRequest) -> Stills:
     )
 
 
-def _rank(raw: bytes, width: int, height: int) -> tuple[bool, float]:
+def _rank(raw: bytearray, width: int, height: int) -> tuple[bool, float]:
     luma = np.frombuffer(raw, np.uint8, width * height).reshape(height, width)
     small = _resized(luma, SMALL_WIDTH)
     mean, deviation = cv2.meanStdDev(small)
@@ -141,7 +142,7 @@ def _rank(raw: bytes, width: int, height: int) -> tuple[bool, float]:
     return bool(shows), float(cv2.Laplacian(small, cv2.CV_32F).var())
 
 
-def _picture(raw: bytes, width: int, height: int) -> Picture:
+def _picture(raw: bytearray, width: int, height: int) -> Picture:
     planes = np.frombuffer(raw, np.uint8).reshape(height * 3 // 2, width)
     return cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)  # type: ignore[return-value]
 

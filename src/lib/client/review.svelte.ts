@@ -1,6 +1,7 @@
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { liveSocket, type Unreachable } from '#lib/client/socket.ts';
 import { OwnChanges } from '#lib/client/own-changes.ts';
+import { isSameSpan } from '#lib/core/cuts.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
 import type { ReviewReply, UndoScope } from '#lib/live/commands.ts';
@@ -139,7 +140,7 @@ export class Review {
   /** Whether the playback file holds just the clip's frames. */
   isExact(clip: ClipView): boolean {
     const source = this.#sources.get(clip.id);
-    return source !== undefined && source.startFrame === clip.startFrame && source.endFrame === clip.endFrame;
+    return source !== undefined && isSameSpan(source, clip);
   }
 
   /** The clips whose playback is wanted, most wanted first. */

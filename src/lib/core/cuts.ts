@@ -31,6 +31,11 @@ export function spansOverlap(one: FrameSpan, other: FrameSpan): boolean {
   return one.startFrame < other.endFrame && other.startFrame < one.endFrame;
 }
 
+/** Whether two spans are the same frames. */
+export function isSameSpan(one: FrameSpan, other: FrameSpan): boolean {
+  return one.startFrame === other.startFrame && one.endFrame === other.endFrame;
+}
+
 /** Those of `spans` that share a frame with any of `others`. Both rise and neither overlaps itself, so one walk along both is enough. */
 export function spansTouching<Span extends FrameSpan>(spans: readonly Span[], others: readonly FrameSpan[]): Span[] {
   let at = 0;

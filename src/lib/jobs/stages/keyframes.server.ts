@@ -1,7 +1,7 @@
-import { joinSpans } from '#lib/core/cuts.ts';
+import { joinSpans, spansTouching } from '#lib/core/cuts.ts';
 import type { StageHandler } from '#lib/jobs/handler.server.ts';
 import type { Database } from '#lib/server/db.ts';
-import { publishStills, type PublishedStills, type StillsClip } from '#lib/server/media/stills.ts';
+import { publishStills, type PublishedStills } from '#lib/server/media/stills.ts';
 import { publishClips } from '#lib/server/stores/clips.ts';
 import { clipsWithoutStills, saveStills } from '#lib/server/stores/stills.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
@@ -22,14 +22,10 @@ export const keyframesStage: StageHandler = {
       const missing = await clipsWithoutStills(sql, videoId);
       if (missing.length === 0) return null;
       const total = made + missing.length;
-      for (const run of joinSpans(missing)) {
-        const [first, ...rest] = missing.filter((clip) => clip.startFrame >= run.startFrame && clip.endFrame <= run.endFrame);
-        if (first === undefined) continue;
+      for (const span of joinSpans(missing)) {
         let waiting: PublishedStills[] = [];
-        const common = { proxyKey, frameRate, picture: { width, height }, signal };
-        const clips: [StillsClip, ...StillsClip[]] = [first, ...rest];
         await publishStills({
-          ...{ ...common, clips },
+          ...{ proxyKey, frameRate, picture: { width, height }, span, clips: spansTouching(missing, [span]), signal },
           onStills: async (stills) => {
             waiting.push(stills);
             made += 1;

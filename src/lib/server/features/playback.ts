@@ -1,5 +1,5 @@
 import type { PlaybackReply, PlaybackRequest } from '#lib/live/commands.ts';
-import type { FrameSpan } from '#lib/core/cuts.ts';
+import { isSameSpan, type FrameSpan } from '#lib/core/cuts.ts';
 import { config } from '#lib/server/config.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
@@ -34,7 +34,7 @@ export async function preparePlayback(sql: Database, request: PlaybackRequest): 
         );
   const answers = ordered.map((clip, index) => {
     const { id: clipId, startFrame, endFrame } = clip;
-    const other = elsewhere.find((file) => file.clipId === clipId && file.startFrame === startFrame && file.endFrame === endFrame);
+    const other = elsewhere.find((file) => file.clipId === clipId && isSameSpan(file, clip));
     const isThere = isHere[index] || other !== undefined;
     // Only Fly.io can lead a request to another machine. Elsewhere this one makes the file too when it is asked for.
     const cacheId = isHere[index] || other === undefined || config().machineId === null ? playbackCache().id : other.cacheId;

@@ -1,5 +1,5 @@
 import { tally } from '#lib/core/consensus.ts';
-import { spansOverlap, type FrameSpan } from '#lib/core/cuts.ts';
+import { isSameSpan, spansOverlap } from '#lib/core/cuts.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
 import type { Refused, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
 import type { SessionSpan } from '#lib/live/session-views.ts';
@@ -180,10 +180,6 @@ export async function commitChange(
   await publishClips(tx, videoId, { cause: change.kind, removedClipIds, clipIds: keptIds }, actor);
   await publishToLibrary(tx, videoId, actor.userId);
   return { ...decision, id: 0 };
-}
-
-function isSameSpan(one: FrameSpan, other: FrameSpan): boolean {
-  return one.startFrame === other.startFrame && one.endFrame === other.endFrame;
 }
 
 /** The answer for a fact: the clips that it left, as they are now. */

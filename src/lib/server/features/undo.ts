@@ -1,3 +1,4 @@
+import { isSameSpan } from '#lib/core/cuts.ts';
 import type { LiveClip } from '#lib/core/review.ts';
 import { toTimecode } from '#lib/core/frame-rate.ts';
 import type { Refused, ReviewReply, UndoableReply, UndoRequest, UndoScope } from '#lib/live/commands.ts';
@@ -158,11 +159,5 @@ function describe(kind: string): string {
  * from here and undoes that again.
  */
 function isSameClip(live: LiveClip, left: LiveClip): boolean {
-  return (
-    live.id === left.id &&
-    live.startFrame === left.startFrame &&
-    live.endFrame === left.endFrame &&
-    live.state === left.state &&
-    live.groupId === left.groupId
-  );
+  return live.id === left.id && isSameSpan(live, left) && live.state === left.state && live.groupId === left.groupId;
 }

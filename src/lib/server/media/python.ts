@@ -16,10 +16,12 @@ export const ScenesSchema = v.object({
 });
 export type Scenes = v.InferOutput<typeof ScenesSchema>;
 
-const Message = v.variant('type', [
+const ErrorMessage = v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() });
+
+const ScenesMessage = v.variant('type', [
   v.object({ v: v.literal(1), type: v.literal('progress'), frames: frame }),
   v.object({ v: v.literal(1), type: v.literal('result'), ...ScenesSchema.entries }),
-  v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
+  ErrorMessage,
 ]);
 
 const StillsMessage = v.variant('type', [
@@ -27,7 +29,7 @@ const StillsMessage = v.variant('type', [
     ...{ v: v.literal(1), type: v.literal('stills'), clipId: frame, tileCount: frame, blurhash: v.string() },
     frames: v.array(frame),
   }),
-  v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
+  ErrorMessage,
 ]);
 
 /** The pictures of a clip that are written: the frames shown, the tiles of its strip, and a blurhash. */
@@ -52,7 +54,7 @@ export async function detectScenesInFrames(options: {
   let scenes: Scenes | undefined;
   const request = { ...ANALYSIS, frameRate, framesPath, expectedFrames: null };
   for await (const line of converse('detect-scenes', request, signal)) {
-    const message = v.parse(Message, line);
+    const message = v.parse(ScenesMessage, line);
     if (message.type === 'progress') options.onProgress?.(message.frames);
     else if (message.type === 'error') throw new MediaProcessError(message.message);
     else scenes = { frameCount: message.frameCount, cuts: message.cuts, params: message.params };
@@ -65,23 +67,25 @@ export async function detectScenesInFrames(options: {
  * Writes stills of clips into the folder `outFolder`, out of raw frames that someone writes to the FIFO `framesPath`;
  * gives each clip as soon as its pictures are there. See python/heaters_media/stills.py for their names.
  */
-export async function* writeStills(request: {
-  readonly framesPath: string;
-  readonly outFolder: string;
-  readonly size: { readonly width: number; readonly height: number };
-  readonly clips: readonly { readonly id: number; readonly startFrame: number; readonly endFrame: number }[];
-  readonly signal: AbortSignal;
-}): AsyncGenerator<WrittenStills> {
-  const { signal, size, clips, ...paths } = request;
-  const wish = { ...paths, ...size, firstFrame: clips[0]?.startFrame ?? 0, clips };
+export async function* writeStills(
+  wish: {
+    readonly framesPath: string;
+    readonly outFolder: string;
+    readonly size: { readonly width: number; readonly height: number };
+    readonly firstFrame: number;
+    readonly clips: readonly { readonly id: number; readonly startFrame: number; readonly endFrame: number }[];
+  },
+  signal: AbortSignal,
+): AsyncGenerator<WrittenStills> {
+  const { size, ...rest } = wish;
   let count = 0;
-  for await (const line of converse('make-stills', wish, signal)) {
+  for await (const line of converse('make-stills', { ...rest, ...size }, signal)) {
     const message = v.parse(StillsMessage, line);
     if (message.type === 'error') throw new MediaProcessError(message.message);
     count += 1;
     yield message;
   }
-  if (count < clips.length) throw new MediaProcessError('Not all clips got their stills; the log says why.');
+  if (count < wish.clips.length) throw new MediaProcessError('Not all clips got their stills; the log says why.');
 }
 
 /** Starts a command of the package, sends it one request, and gives its messages until it ends. */

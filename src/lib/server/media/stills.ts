@@ -15,14 +15,12 @@ export type StillsClip = FrameSpan & { readonly id: number; readonly videoId: nu
 /** The stills of a clip that are in the store, and how large the large ones are. */
 export type PublishedStills = WrittenStills & { readonly clip: StillsClip; readonly width: number; readonly height: number };
 
-/**
- * Stores stills of clips that follow one another without a gap, by one decode of their stretch of the proxy; tells of
- * each clip as soon as its pictures are in the store.
- */
+/** Stores stills of the clips in a span, by one decode of it; tells of each clip as soon as its pictures are in the store. */
 export async function publishStills({
   proxyKey,
   frameRate,
   picture,
+  span,
   clips,
   signal,
   onStills,
@@ -31,11 +29,12 @@ export async function publishStills({
   readonly frameRate: FrameRate;
   /** How large the proxy's source is. */
   readonly picture: { readonly width: number; readonly height: number };
-  readonly clips: readonly [StillsClip, ...StillsClip[]];
+  readonly span: FrameSpan;
+  /** In order, none over another. */
+  readonly clips: readonly StillsClip[];
   readonly signal: AbortSignal;
   readonly onStills: (stills: PublishedStills) => Promise<void>;
 }): Promise<void> {
-  const span = { startFrame: clips[0].startFrame, endFrame: clips.at(-1)!.endFrame };
   const size = stillSize(picture);
   const byId = new Map(clips.map((clip) => [clip.id, clip]));
   await inWorkFolder(async (workDir) => {
@@ -50,9 +49,8 @@ export async function publishStills({
           signal: stop,
         }),
       async (framesPath, stop) => {
-        const wish = { framesPath, outFolder: workDir, size, signal: stop };
-        const spans = clips.map(({ id, startFrame, endFrame }) => ({ id, startFrame, endFrame }));
-        for await (const written of writeStills({ ...wish, clips: spans })) {
+        const wish = { framesPath, outFolder: workDir, size, firstFrame: span.startFrame, clips };
+        for await (const written of writeStills(wish, stop)) {
           const clip = byId.get(written.clipId);
           if (clip === undefined) throw new Error(`Stills of a clip ${written.clipId} came that nobody asked for.`);
           const names = stillNames(written.frames.length);

@@ -14,14 +14,20 @@ export interface StillsRow {
   readonly blurhash: string;
 }
 
+/** Whether the clip `c` is live and has no stills of its frames. */
+function lacksStills(sql: Sql) {
+  return sql`
+    c.superseded_at is null
+    and not exists (select from clip_stills s where s.clip_id = c.id and s.start_frame = c.start_frame
+                    and s.end_frame = c.end_frame and s.strategy = ${STRATEGY})`;
+}
+
 /** A ready video's live clips that have no stills of their frames, in source order. */
 export async function clipsWithoutStills(sql: Sql, videoId: number): Promise<StillsRow['clip'][]> {
   return [
     ...(await sql<StillsRow['clip'][]>`
       select c.id, c.video_id as "videoId", c.start_frame as "startFrame", c.end_frame as "endFrame"
-      from clips c left join clip_stills s
-        on s.clip_id = c.id and s.start_frame = c.start_frame and s.end_frame = c.end_frame and s.strategy = ${STRATEGY}
-      where c.video_id = ${videoId} and c.superseded_at is null and s.clip_id is null
+      from clips c where c.video_id = ${videoId} and ${lacksStills(sql)}
       order by c.start_frame`),
   ];
 }
@@ -33,9 +39,7 @@ export async function videosWithoutStills(sql: Sql): Promise<number[]> {
     where v.state = 'ready' and v.deleted_at is null and v.proxy_key is not null
       and not exists (select from stage_runs r
                       where r.item_kind = 'video' and r.item_id = v.id and r.stage = 'keyframes' and r.state = 'failed')
-      and exists (select from clips c left join clip_stills s
-                    on s.clip_id = c.id and s.start_frame = c.start_frame and s.end_frame = c.end_frame and s.strategy = ${STRATEGY}
-                  where c.video_id = v.id and c.superseded_at is null and s.clip_id is null)
+      and exists (select from clips c where c.video_id = v.id and ${lacksStills(sql)})
     limit 100`;
   return rows.map((row) => row.id);
 }
