@@ -113,6 +113,15 @@ test('each clip has a still on the video’s page, and pointing at it scrubs thr
   await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(100);
   await expect(still.locator('canvas')).toHaveCount(0);
 
+  // Also as the server renders it: nothing that the content security policy stops.
+  const errors: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  await page.reload();
+  await still.scrollIntoViewIfNeeded();
+  await expect(still.locator('canvas')).toHaveCount(0);
+  expect(errors).toEqual([]);
+  page.removeAllListeners('console');
+
   const box = (await still.boundingBox())!;
   await page.mouse.move(box.x + 2, box.y + box.height / 2);
   await expect(still).toHaveAttribute('data-tile', '0');
@@ -122,6 +131,10 @@ test('each clip has a still on the video’s page, and pointing at it scrubs thr
   await page.screenshot({ path: info.outputPath('stills.png') });
   await page.mouse.move(0, 0);
   await expect(still.locator('.strip')).toHaveCount(0);
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await page.setViewportSize({ width: 1440, height: 900 });
 
   // A picture of a clip is for people of the library alone, and only a picture.
   const src = (await picture.getAttribute('src'))!;
