@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from .cuts import as_message
 from .frame_source import decode_video, open_frames, read_batches
+from .parent import end_with_parent
 from .protocol import MessageWriter, ProtocolError, parse_request, parse_stills_request
 
 log = logging.getLogger("heaters_media")
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; gives the exit code, 0 only after a result message."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    end_with_parent()
     writer = MessageWriter()
     try:
         if options.command == "make-stills":

@@ -92,7 +92,12 @@ export async function* writeStills(
 async function* converse(command: string, request: object, signal: AbortSignal): AsyncGenerator<unknown> {
   signal.throwIfAborted();
   const child = spawn(config().pythonPath, ['-m', 'heaters_media', command], {
-    env: { PATH: process.env.PATH ?? '', PYTHONPATH: new URL('../../../../python', import.meta.url).pathname, PYTHONUNBUFFERED: '1' },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PYTHONPATH: new URL('../../../../python', import.meta.url).pathname,
+      PYTHONUNBUFFERED: '1',
+      HEATERS_PARENT_PID: String(process.pid),
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
     signal,
     killSignal: 'SIGKILL',
