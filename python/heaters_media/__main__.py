@@ -1,4 +1,4 @@
-"""`python -m heaters_media detect-scenes` and `make-stills`: the processes that Node starts."""
+"""`python -m heaters_media detect-scenes`, `make-stills` and `embed`: the processes that Node starts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "make-stills":
             _make_stills(writer)
+        elif options.command == "embed":
+            from .embed import serve
+
+            serve(sys.stdin, writer, options.model)
         elif options.video is None:
             _detect_requested(writer)
         else:
@@ -75,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--video", help="decode this file instead of reading a request from stdin")
     detect.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to decode with")
     commands.add_parser("make-stills", help="choose and write stills of clips, asked for on stdin")
+    embed = commands.add_parser("embed", help="turn pictures and texts, asked for on stdin, into vectors")
+    embed.add_argument("--model", required=True, help="the folder of the model")
     return parser
 
 

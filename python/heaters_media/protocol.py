@@ -14,7 +14,7 @@ from .geometry import ANALYSIS_HEIGHT, ANALYSIS_PIXEL_FORMAT, ANALYSIS_WIDTH
 
 PROTOCOL_VERSION = 1
 
-ErrorCode = Literal["truncated-frame", "bad-request", "no-frames", "internal"]
+ErrorCode = Literal["truncated-frame", "bad-request", "no-frames", "bad-model", "bad-picture", "internal"]
 
 
 class ProtocolError(Exception):
@@ -66,6 +66,39 @@ class StillsRequest:
     clips: list[ClipSpan]
 
 
+@dataclass(frozen=True)
+class EmbedClipsRequest:
+    """The files of each clip's pictures; every clip has at least one."""
+
+    clips: list[list[str]]
+
+
+@dataclass(frozen=True)
+class EmbedTextRequest:
+    """A text to look for."""
+
+    text: str
+
+
+def parse_embed_request(line: str) -> EmbedClipsRequest | EmbedTextRequest:
+    """Turns a line of the `embed` process into a request.
+
+    Raises `ProtocolError('bad-request')` for anything that is not exactly one.
+    """
+    message = _parse(line, "embed-clips", "embed-text")
+    if message["type"] == "embed-text":
+        text = message.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise _bad("'text' must have a word in it.")
+        return EmbedTextRequest(text)
+    clips = message.get("clips")
+    if not isinstance(clips, list) or not clips or not all(isinstance(clip, list) and clip for clip in clips):
+        raise _bad("'clips' must be a list of lists of at least one file each.")
+    if not all(isinstance(path, str) for clip in clips for path in clip):
+        raise _bad("A picture must be the path of a file.")
+    return EmbedClipsRequest(clips)
+
+
 def parse_stills_request(line: str) -> StillsRequest:
     """Turns the request line into a `StillsRequest`.
 
@@ -112,7 +145,7 @@ def parse_request(line: str) -> DetectScenesRequest:
     return DetectScenesRequest(frames_path, num, den, expected, _params(message.get("params")))
 
 
-def _parse(line: str, wanted: str) -> dict[str, Any]:
+def _parse(line: str, *wanted: str) -> dict[str, Any]:
     try:
         message = json.loads(line)
     except json.JSONDecodeError as error:
@@ -124,8 +157,8 @@ def _parse(line: str, wanted: str) -> dict[str, Any]:
             f"The request has protocol version {message.get('v')!r}, this side speaks "
             f"{PROTOCOL_VERSION}. Deploy Node and Python from the same commit."
         )
-    if message.get("type") != wanted:
-        raise _bad(f"Unknown request type {message.get('type')!r}. Known: {wanted!r}.")
+    if message.get("type") not in wanted:
+        raise _bad(f"Unknown request type {message.get('type')!r}. Known: {', '.join(map(repr, wanted))}.")
     return message
 
 
@@ -188,6 +221,14 @@ class MessageWriter:
     def stills(self, clip_id: int, frames: list[int], tile_count: int, blurhash: str) -> None:
         """Says that the pictures of a clip are written."""
         self._write({"type": "stills", "clipId": clip_id, "frames": frames, "tileCount": tile_count, "blurhash": blurhash})
+
+    def ready(self, name: str, version: str, dimensions: int) -> None:
+        """Says that the model is loaded, and which it is."""
+        self._write({"type": "ready", "name": name, "version": version, "dimensions": dimensions})
+
+    def vectors(self, vectors: list[list[float]]) -> None:
+        """Gives vectors in the order in which they were asked for."""
+        self._write({"type": "vectors", "vectors": vectors})
 
     def error(self, code: ErrorCode, message: str) -> None:
         """Gives the typed failure that ends the conversation."""
