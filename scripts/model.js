@@ -54,7 +54,9 @@ async function obtain(file, pinned) {
     await pipeline(stream, meter, fs.createWriteStream(part));
   } catch (error) {
     fs.rmSync(part, { force: true });
-    fail(`${file} could not be fetched from ${from} (${error.cause?.message ?? error.message}). Name another place with --from or MODEL_URL.`);
+    fail(
+      `${file} could not be fetched from ${from} (${error.cause?.message ?? error.message}). Name another place with --from or MODEL_URL.`,
+    );
   }
   const found = hash.digest('hex');
   if (announced && announced !== found) {

@@ -15,6 +15,8 @@ const env = {
   ...tools.env,
   TEST_DATABASE_URL: postgres.url,
   TEST_SCRATCH: scratch,
+  // A model that this machine has is not part of the tests: they bring their own.
+  MODEL_DIR: path.join(scratch, 'no-model'),
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',
   CHROMIUM_PATH: chromium(),
 };

@@ -59,6 +59,15 @@ export const STAGES = {
     priority: 0,
     label: 'Keyframes',
   },
+  embed: {
+    queue: 'background_jobs',
+    item: 'video',
+    where: 'worker',
+    retryLimit: 2,
+    expireInSeconds: 3_600,
+    priority: 0,
+    label: 'Embeddings',
+  },
 } as const satisfies Record<string, StageDefinition>;
 
 export type StageName = keyof typeof STAGES;

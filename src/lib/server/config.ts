@@ -22,6 +22,7 @@ const Environment = v.object({
   APP_ENV: v.optional(v.picklist(['production', 'development', 'test'], 'must be production, development or test'), 'development'),
   JOB_QUEUES: v.optional(v.string(), QUEUES.join(',')),
   DATA_DIR: v.optional(v.string(), '.heaters/data'),
+  MODEL_DIR: v.optional(v.string(), '.heaters/model'),
   FFMPEG_PATH: v.optional(v.string(), 'ffmpeg'),
   FFPROBE_PATH: v.optional(v.string(), 'ffprobe'),
   HEATERS_PYTHON: v.optional(v.string(), 'python3'),
@@ -83,6 +84,8 @@ export interface Config {
   readonly jobQueues: readonly QueueName[];
   /** Object store, work folders and playback cache on disk; absolute. */
   readonly dataDir: string;
+  /** Where `npm run model` has put the model of the search by meaning, if it has; absolute. */
+  readonly modelDir: string;
   readonly ffmpegPath: string;
   readonly ffprobePath: string;
   readonly pythonPath: string;
@@ -131,6 +134,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     appEnv: env.APP_ENV,
     jobQueues: parseQueues(env.JOB_QUEUES),
     dataDir: path.resolve(env.DATA_DIR),
+    modelDir: path.resolve(env.MODEL_DIR),
     ffmpegPath: env.FFMPEG_PATH,
     ffprobePath: env.FFPROBE_PATH,
     pythonPath: env.HEATERS_PYTHON,

@@ -1,7 +1,9 @@
 import { joinSpans, spansTouching } from '#lib/core/cuts.ts';
 import type { StageHandler } from '#lib/jobs/handler.server.ts';
 import type { Database } from '#lib/server/db.ts';
+import { installedModel } from '#lib/server/media/embedder.ts';
 import { publishStills, type PublishedStills } from '#lib/server/media/stills.ts';
+import { enqueueStage } from '#lib/server/enqueue.ts';
 import { publishClips } from '#lib/server/stores/clips.ts';
 import { clipsWithoutStills, saveStills } from '#lib/server/stores/stills.ts';
 import { findVideo } from '#lib/server/stores/videos.ts';
@@ -20,7 +22,10 @@ export const keyframesStage: StageHandler = {
     // Again as long as there are some: a cut may be moved meanwhile.
     for (;;) {
       const missing = await clipsWithoutStills(sql, videoId);
-      if (missing.length === 0) return null;
+      if (missing.length === 0) {
+        if (made === 0 || (await installedModel()) === null) return null;
+        return (tx) => enqueueStage(tx, 'embed', { itemId: videoId, videoId });
+      }
       const total = made + missing.length;
       for (const span of joinSpans(missing)) {
         let waiting: PublishedStills[] = [];

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
@@ -91,7 +91,20 @@ export async function* writeStills(
 /** Starts a command of the package, sends it one request, and gives its messages until it ends. */
 async function* converse(command: string, request: object, signal: AbortSignal): AsyncGenerator<unknown> {
   signal.throwIfAborted();
-  const child = spawn(config().pythonPath, ['-m', 'heaters_media', command], {
+  const child = startMediaProcess([command], signal);
+  const closed = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', () => resolve());
+  });
+  closed.catch(() => undefined);
+  child.stdin.end(`${JSON.stringify({ v: 1, type: command, ...request })}\n`);
+  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);
+  await closed;
+}
+
+/** Starts the package with these arguments; what it says on stderr goes into the log. */
+export function startMediaProcess(args: readonly string[], signal?: AbortSignal): ChildProcessWithoutNullStreams {
+  const child = spawn(config().pythonPath, ['-m', 'heaters_media', ...args], {
     env: {
       PATH: process.env.PATH ?? '',
       PYTHONPATH: new URL('../../../../python', import.meta.url).pathname,
@@ -99,17 +112,11 @@ async function* converse(command: string, request: object, signal: AbortSignal):
       HEATERS_PARENT_PID: String(process.pid),
     },
     stdio: ['pipe', 'pipe', 'pipe'],
-    signal,
+    ...(signal === undefined ? {} : { signal }),
     killSignal: 'SIGKILL',
   });
-  const closed = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', () => resolve());
-  });
-  closed.catch(() => undefined);
-  child.stderr.on('data', (text: Buffer) => log.debug({ command, said: text.toString().trim() }, 'media process'));
+  child.stderr.on('data', (text: Buffer) => log.debug({ command: args[0], said: text.toString().trim() }, 'media process'));
+  // Who has gone reads no more: its end says so.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(`${JSON.stringify({ v: 1, type: command, ...request })}\n`);
-  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);
-  await closed;
+  return child;
 }

@@ -1,0 +1,119 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import * as v from 'valibot';
+import { config } from '#lib/server/config.ts';
+import { MediaProcessError, startMediaProcess } from '#lib/server/media/python.ts';
+
+const ModelSchema = v.object({
+  name: v.string(),
+  version: v.string(),
+  dimensions: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4000)),
+});
+/** Which model makes the vectors; those of another name or version can't be compared with its own. */
+export type EmbeddingModel = v.InferOutput<typeof ModelSchema>;
+
+const Message = v.variant('type', [
+  v.object({ v: v.literal(1), type: v.literal('ready'), ...ModelSchema.entries }),
+  v.object({ v: v.literal(1), type: v.literal('vectors'), vectors: v.array(v.array(v.number())) }),
+  v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
+]);
+
+let installed: EmbeddingModel | undefined;
+
+/** The model that `npm run model` has put in place, for the life of this process; null where there is none (yet). */
+export async function installedModel(): Promise<EmbeddingModel | null> {
+  if (installed !== undefined) return installed;
+  const text = await readFile(path.join(config().modelDir, 'model.json'), 'utf8').catch(() => null);
+  if (text === null) return null;
+  return (installed = v.parse(ModelSchema, JSON.parse(text)));
+}
+
+interface Waiting {
+  readonly resolve: (vectors: number[][]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The Python process that makes vectors: started when first asked, kept warm, started anew when it has died. */
+class Embedder {
+  #child: ChildProcessWithoutNullStreams | null = null;
+  readonly #waiting: Waiting[] = [];
+  #lastError: string | null = null;
+
+  /** A unit vector for each clip, out of the files of its pictures. */
+  embedClips(clips: readonly (readonly string[])[]): Promise<number[][]> {
+    return this.#ask({ type: 'embed-clips', clips });
+  }
+
+  /** The unit vector of a text. */
+  async embedText(text: string): Promise<number[]> {
+    const [vector] = await this.#ask({ type: 'embed-text', text });
+    if (vector === undefined) throw new MediaProcessError('The model gave no vector for this text.');
+    return vector;
+  }
+
+  /** Ends the process; what waits for it fails. */
+  stop(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  #ask(request: object): Promise<number[][]> {
+    this.#child ??= this.#start();
+    const { stdin } = this.#child;
+    // Answers come in the order of the questions.
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      stdin.write(`${JSON.stringify({ v: 1, ...request })}\n`);
+    });
+  }
+
+  #start(): ChildProcessWithoutNullStreams {
+    const child = startMediaProcess(['embed', '--model', config().modelDir]);
+    this.#lastError = null;
+    let isReady = false;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const message = v.safeParse(Message, safeJson(line));
+      if (!message.success) return void child.kill('SIGKILL');
+      if (message.output.type === 'ready') {
+        isReady = true;
+        // Fetched anew since this process has looked: its vectors would be written down as the old one's.
+        if (installed !== undefined && message.output.version !== installed.version) {
+          this.#lastError = 'The model was replaced while the app runs: restart the app to use it.';
+          child.kill('SIGKILL');
+        }
+        return;
+      }
+      const failure = message.output.type === 'error' ? message.output.message : null;
+      if (!isReady) {
+        this.#lastError = failure;
+        return;
+      }
+      const first = this.#waiting.shift();
+      if (message.output.type === 'vectors') first?.resolve(message.output.vectors);
+      else first?.reject(new MediaProcessError(message.output.message));
+    });
+    const end = (reason: string) => {
+      if (this.#child === child) this.#child = null;
+      for (const { reject } of this.#waiting.splice(0)) reject(new MediaProcessError(this.#lastError ?? reason));
+    };
+    child.once('error', (error) => end(`Python could not be started: ${error.message}`));
+    child.once('close', () => end('The process of the model has ended; the log says why. Try again.'));
+    return child;
+  }
+}
+
+function safeJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+let shared: Embedder | undefined;
+
+/** The embedder of this process. */
+export function embedder(): Embedder {
+  return (shared ??= new Embedder());
+}

@@ -1,0 +1,236 @@
+import type { FrameSpan } from '#lib/core/cuts.ts';
+import type { SearchFilters } from '#lib/live/search.ts';
+import type { Database, Sql, Transaction } from '#lib/server/db.ts';
+
+/** How a clip's pictures become its vector: the mean direction of its stills. Another way makes them anew. */
+const STRATEGY = 'mean-of-stills-1';
+/** First half of the advisory lock that whoever builds a model's index holds. */
+const INDEX_LOCK = 7246;
+/** Up to so many candidates each one is compared: exact, and as fast as the index. */
+const EXACT_MOST = 20_000;
+/** How many neighbours the index looks at before it is sure, and how many it may pass over for a filter. */
+const EF_SEARCH = 200;
+const MAX_SCAN_TUPLES = 200_000;
+
+/** A model as the database knows it. */
+export interface StoredModel {
+  readonly id: number;
+  readonly dimensions: number;
+}
+
+/** A clip whose vector is to be made, with how many stills it has. */
+export type ClipToEmbed = FrameSpan & { readonly id: number; readonly videoId: number; readonly stillCount: number };
+
+/** The model's row, made when it is new. */
+export async function registerModel(
+  sql: Sql,
+  model: { readonly name: string; readonly version: string; readonly dimensions: number },
+): Promise<StoredModel> {
+  await sql`
+    insert into embedding_models (name, version, dimensions) values (${model.name}, ${model.version}, ${model.dimensions})
+    on conflict (name, version) do nothing`;
+  const [row] = await sql<StoredModel[]>`
+    select id, dimensions from embedding_models where name = ${model.name} and version = ${model.version}`;
+  return row!;
+}
+
+/**
+ * Builds the model's index if there is none, while everybody reads and writes. One that a build left behind
+ * half-made is dropped first; while another process builds it, nothing is done.
+ */
+export async function ensureIndex(sql: Database, model: StoredModel): Promise<void> {
+  const name = `clip_embeddings_near_${model.id}`;
+  const isThere = async () =>
+    (await sql`select 1 from pg_class c join pg_index i on i.indexrelid = c.oid where c.relname = ${name} and i.indisvalid`).length > 0;
+  if (await isThere()) return;
+  const own = await sql.reserve();
+  try {
+    const [row] = await own<{ isOurs: boolean }[]>`select pg_try_advisory_lock(${INDEX_LOCK}, ${model.id}) as "isOurs"`;
+    if (!row!.isOurs) return;
+    try {
+      if (await isThere()) return;
+      await own.unsafe(`drop index concurrently if exists ${name}`);
+      await own.unsafe(`
+        create index concurrently ${name} on clip_embeddings
+        using hnsw ((embedding::halfvec(${model.dimensions})) halfvec_cosine_ops) where model_id = ${model.id}`);
+    } finally {
+      await own`select pg_advisory_unlock(${INDEX_LOCK}, ${model.id})`;
+    }
+  } finally {
+    own.release();
+  }
+}
+
+/** Whether the clip `c` has stills `s` of its frames and no vector of them. */
+function lacksVector(sql: Sql, modelId: number) {
+  return sql`
+    c.superseded_at is null and s.start_frame = c.start_frame and s.end_frame = c.end_frame
+    and not exists (select from clip_embeddings e where e.model_id = ${modelId} and e.clip_id = c.id and e.strategy = ${STRATEGY}
+                    and e.start_frame = c.start_frame and e.end_frame = c.end_frame)`;
+}
+
+/** The next live clips of a video to embed, in source order, and how many there are in all. */
+export async function clipsToEmbed(
+  sql: Sql,
+  videoId: number,
+  modelId: number,
+  limit: number,
+): Promise<{ readonly clips: readonly ClipToEmbed[]; readonly total: number }> {
+  const rows = await sql<(ClipToEmbed & { total: number })[]>`
+    select c.id, c.video_id as "videoId", c.start_frame as "startFrame", c.end_frame as "endFrame",
+           cardinality(s.frames) as "stillCount", (count(*) over ())::int as total
+    from clips c join clip_stills s on s.clip_id = c.id
+    where c.video_id = ${videoId} and ${lacksVector(sql, modelId)} order by c.start_frame limit ${limit}`;
+  return { clips: [...rows], total: rows[0]?.total ?? 0 };
+}
+
+/** Videos of which some clip has stills and no vector, but for those whose last try failed for good. */
+export async function videosLackingVectors(sql: Sql, modelId: number): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select v.id from videos v
+    where v.state = 'ready' and v.deleted_at is null
+      and not exists (select from stage_runs r
+                      where r.item_kind = 'video' and r.item_id = v.id and r.stage = 'embed' and r.state = 'failed')
+      and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksVector(sql, modelId)})
+    limit 100`;
+  return rows.map((row) => row.id);
+}
+
+/** Writes vectors down, in place of those that the clips had of this model. Clips that are gone are left out. */
+export async function saveEmbeddings(
+  tx: Transaction,
+  modelId: number,
+  rows: readonly { readonly clip: ClipToEmbed; readonly vector: readonly number[] }[],
+): Promise<void> {
+  for (const { clip, vector } of rows) {
+    await tx`
+      insert into clip_embeddings (clip_id, model_id, video_id, start_frame, end_frame, strategy, embedding)
+      select id, ${modelId}, video_id, ${clip.startFrame}, ${clip.endFrame}, ${STRATEGY}, ${asText(vector)}::halfvec
+      from clips where id = ${clip.id}
+      on conflict (model_id, clip_id) do update
+      set start_frame = excluded.start_frame, end_frame = excluded.end_frame, strategy = excluded.strategy,
+          embedding = excluded.embedding, made_at = now()`;
+  }
+}
+
+/** A live clip's vector; null while it has none of its frames. */
+export async function vectorOfClip(sql: Sql, modelId: number, clipId: number): Promise<number[] | null> {
+  const [row] = await sql<{ vector: string }[]>`
+    select e.embedding::text as vector from clip_embeddings e join clips c on c.id = e.clip_id
+    where e.model_id = ${modelId} and c.id = ${clipId} and e.start_frame = c.start_frame and e.end_frame = c.end_frame`;
+  return row === undefined ? null : (JSON.parse(row.vector) as number[]);
+}
+
+/** How many live clips there are, and how many of them have a vector of their frames. */
+export async function coverage(sql: Sql, modelId: number): Promise<{ clipCount: number; embeddedCount: number }> {
+  const [row] = await sql<{ clipCount: number; embeddedCount: number }[]>`
+    select count(*)::int as "clipCount", count(e.clip_id)::int as "embeddedCount"
+    from clips c join videos v on v.id = c.video_id and v.deleted_at is null
+    left join clip_embeddings e on e.model_id = ${modelId} and e.clip_id = c.id and e.start_frame = c.start_frame and e.end_frame = c.end_frame
+    where c.superseded_at is null`;
+  return row!;
+}
+
+/** Where a page of a search ends: what comes after it has a greater distance, or the same and a greater id. */
+export interface SearchCursor {
+  readonly distance: number;
+  readonly clipId: number;
+}
+
+/** A clip that a search has found; `distance` is the cosine distance, 0 to 2. */
+export interface FoundClip {
+  readonly clipId: number;
+  readonly distance: number;
+}
+
+/** The live clips that pass the filters, newest first, after a clip. */
+export async function newestClips(sql: Sql, filters: SearchFilters, afterClipId: number | null, limit: number): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select c.id from clips c join videos v on v.id = c.video_id
+    where ${passes(sql, filters)} ${afterClipId === null ? sql`` : sql`and c.id < ${afterClipId}`}
+    order by c.id desc limit ${limit}`;
+  return rows.map((row) => row.id);
+}
+
+/**
+ * The live clips that pass the filters, nearest to a vector first, in an order that stays.
+ *
+ * Few candidates are all compared. Beyond `exactMost` the index gives them nearest first, and goes on until
+ * enough have passed the filters (pgvector's iterative scan, strict order).
+ */
+export async function nearestClips(
+  sql: Database,
+  query: {
+    readonly model: StoredModel;
+    readonly vector: readonly number[];
+    readonly filters: SearchFilters;
+    readonly exceptClipId: number | null;
+    readonly after: SearchCursor | null;
+    readonly limit: number;
+    readonly exactMost?: number;
+  },
+): Promise<FoundClip[]> {
+  const { model, filters, after, limit, exceptClipId, exactMost = EXACT_MOST } = query;
+  const vector = asText(query.vector);
+  return sql.begin(async (tx) => {
+    const type = tx.unsafe(`halfvec(${model.dimensions})`);
+    // Written out, not a parameter: a plan for any model could not use the index of this one.
+    const modelId = tx.unsafe(String(model.id));
+    const candidates = tx`
+      from clip_embeddings e join clips c on c.id = e.clip_id and e.start_frame = c.start_frame and e.end_frame = c.end_frame
+      join videos v on v.id = c.video_id
+      where e.model_id = ${modelId} and ${passes(tx, filters)} ${exceptClipId === null ? tx`` : tx`and c.id <> ${exceptClipId}`}`;
+    const distance = tx`(e.embedding::${type} <=> ${vector}::${type})`;
+    const isAfter = after === null ? tx`` : tx`where (distance, id) > (${after.distance}::float8, ${after.clipId}::int)`;
+    const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`
+      select count(*)::int as count from (select 1 ${candidates} limit ${exactMost + 1}) counted`;
+    if (count <= exactMost) {
+      const rows = await tx<FoundClip[]>`
+        with candidate as materialized (select c.id, ${distance} as distance ${candidates})
+        select id as "clipId", distance from candidate ${isAfter} order by candidate.distance, id limit ${limit}`;
+      return [...rows];
+    }
+    await tx.unsafe(`set local hnsw.iterative_scan = strict_order`);
+    await tx.unsafe(`set local hnsw.ef_search = ${EF_SEARCH}`);
+    await tx.unsafe(`set local hnsw.max_scan_tuples = ${MAX_SCAN_TUPLES}`);
+    const rows = await tx<FoundClip[]>`
+      select id as "clipId", distance from (
+        select c.id, ${distance} as distance ${candidates}
+        ${after === null ? tx`` : tx`and (${distance}, c.id) > (${after.distance}::float8, ${after.clipId}::int)`}
+        order by ${distance} limit ${limit}
+      ) near order by near.distance, id`;
+    return [...rows];
+  }) as Promise<FoundClip[]>;
+}
+
+/** What a clip `c` of a video `v` must be to be shown. */
+function passes(sql: Sql, filters: SearchFilters) {
+  const { state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds } = filters;
+  const seconds = sql`(c.end_frame - c.start_frame)::float8 * v.frame_rate_den / v.frame_rate_num`;
+  return sql`
+    c.superseded_at is null and v.deleted_at is null
+    ${state === null ? sql`` : sql`and c.state = ${state}`}
+    ${videoId === null ? sql`` : sql`and c.video_id = ${videoId}`}
+    ${tag === null ? sql`` : sql`and exists (select from clip_tags t where t.clip_id = c.id and t.tag = ${tag})`}
+    ${stars === null ? sql`` : sql`and (select avg(r.stars) from clip_ratings r where r.clip_id = c.id) >= ${stars}`}
+    ${reviewerId === null ? sql`` : sql`and c.decided_by = ${reviewerId}`}
+    ${from === null ? sql`` : sql`and c.decided_at >= ${from}::date`}
+    ${to === null ? sql`` : sql`and c.decided_at < ${to}::date + 1`}
+    ${minSeconds === null ? sql`` : sql`and ${seconds} >= ${minSeconds}`}
+    ${maxSeconds === null ? sql`` : sql`and ${seconds} <= ${maxSeconds}`}`;
+}
+
+/** What there is to choose from in the filters: tags in use, and who has decided. */
+export async function searchChoices(sql: Sql): Promise<{ tags: string[]; reviewers: { id: number; name: string }[] }> {
+  const [tags, reviewers] = await Promise.all([
+    sql<{ tag: string }[]>`select distinct tag from clip_tags order by tag limit 500`,
+    sql<{ id: number; name: string }[]>`
+      select id, name from users u where exists (select from clips c where c.decided_by = u.id) order by name, id`,
+  ]);
+  return { tags: tags.map((row) => row.tag), reviewers: [...reviewers] };
+}
+
+/** pgvector's text form. */
+function asText(vector: readonly number[]): string {
+  return `[${vector.join(',')}]`;
+}

@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseSearch, type SearchHit } from '#lib/live/search.ts';
+import { dispatch } from '#lib/jobs/dispatch.server.ts';
+import type { Actor } from '#lib/server/features/rights.ts';
+import { reviewClip } from '#lib/server/features/review-clip.ts';
+import { searchClips, searchPage } from '#lib/server/features/search-clips.ts';
+import { embedder } from '#lib/server/media/embedder.ts';
+import { nearestClips, vectorOfClip } from '#lib/server/stores/embeddings.ts';
+import { openEnvironment, type TestEnvironment } from '../support/environment.ts';
+import { importFilm, startWorker, stopWorker } from '../support/worker.ts';
+
+let env: TestEnvironment;
+let ann: Actor;
+let worker: ChildProcess;
+let videoId: number;
+const modelDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'model-'));
+
+/** Runs `npm run model` from one folder into another. */
+function fetchModel(from: string, to: string, description: string): string {
+  return execFileSync(process.execPath, ['scripts/model.js', '--from', from, '--to', to, '--description', description], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
+}
+
+beforeAll(async () => {
+  const source = path.join(modelDir, 'source');
+  execFileSync(process.env.HEATERS_PYTHON ?? 'python3', ['python/tests/small_model.py', source]);
+  process.env.MODEL_DIR = path.join(modelDir, 'installed');
+  fetchModel(source, process.env.MODEL_DIR, path.join(source, 'model.json'));
+  env = await openEnvironment();
+  ann = await env.addPerson('Ann', 'reviewer');
+  worker = startWorker();
+  // A black box in another corner of each: cuts that anyone sees, whatever the colours.
+  const shot = (color: string, x: number, y: number, label: string) =>
+    `color=c=${color}:s=320x180:r=25:d=2,drawbox=${x}:${y}:130:80:black:fill,noise=alls=12:allf=t[${label}]`;
+  const film = `${shot('red', 5, 5, 'a')};${shot('blue', 180, 90, 'b')};${shot('lime', 180, 5, 'c')};${shot('0x700000', 5, 90, 'd')}`;
+  videoId = await importFilm(env, ann, `${film};[a][b][c][d]concat=n=4`);
+  await vi.waitFor(async () => expect((await searchPage(env.sql)).coverage).toEqual({ clipCount: 4, embeddedCount: 4 }), {
+    timeout: 55_000,
+    interval: 200,
+  });
+});
+afterAll(async () => {
+  embedder().stop();
+  await stopWorker(worker);
+  await env.close();
+  rmSync(modelDir, { recursive: true, force: true });
+});
+
+async function find(query: string): Promise<readonly SearchHit[]> {
+  const answer = await searchClips(env.sql, parseSearch(new URLSearchParams(query)), null);
+  if (answer.kind === 'refused') throw new Error(answer.message);
+  return answer.hits;
+}
+const beginnings = async (query: string) => (await find(query)).map((hit) => hit.clip.startFrame);
+
+describe('search by meaning', () => {
+  it('finds the clip that a text describes first', async () => {
+    expect((await beginnings('q=red'))[0]).toBe(0);
+    expect((await beginnings('q=a+green+thing'))[0]).toBe(100);
+    expect((await beginnings('q=Blue'))[0]).toBe(50);
+  });
+
+  it('finds more like a clip, which is not itself among them', async () => {
+    const [red] = await find('q=red');
+    const hits = await find(`like=${red!.clip.id}`);
+    expect(hits.map((hit) => hit.clip.startFrame)).not.toContain(0);
+    // Dark red is nearer to red than green and blue are.
+    expect(hits[0]!.clip.startFrame).toBe(150);
+    expect(hits[0]!.likenessPercent).toBeGreaterThan(hits[1]!.likenessPercent!);
+  });
+
+  it('combines with filters, and without a text gives all that pass them, newest first', async () => {
+    const [blue] = await find('q=blue');
+    const { id: clipId, version } = blue!.clip;
+    await reviewClip(env.sql, ann, { commandId: crypto.randomUUID(), clipId, version, kind: 'approve' });
+    expect(await beginnings('q=red&state=approved')).toEqual([50]);
+    expect(await beginnings(`state=approved&reviewerId=${ann.userId}`)).toEqual([50]);
+    expect(await beginnings('state=approved&to=2001-01-01')).toEqual([]);
+    expect(await beginnings('minSeconds=2.5')).toEqual([]);
+    expect(await beginnings(`videoId=${videoId}&maxSeconds=2`)).toEqual([150, 100, 50, 0]);
+    expect(await beginnings('state=rubbish&videoId=-1&stars=9&from=never')).toHaveLength(4);
+  });
+
+  it('gives by its index what it gives by comparing all, page by page', async () => {
+    const [model] = await env.sql<{ id: number; dimensions: number }[]>`select id, dimensions from embedding_models`;
+    const [red] = await find('q=red');
+    const vector = await vectorOfClip(env.sql, model!.id, red!.clip.id);
+    const filters = parseSearch(new URLSearchParams());
+    const pages = async (exactMost: number) => {
+      const ids: number[] = [];
+      let after = null;
+      for (;;) {
+        const found: Awaited<ReturnType<typeof nearestClips>> = await nearestClips(env.sql, {
+          ...{ model: model!, vector: vector!, filters, exceptClipId: null, after, limit: 3, exactMost },
+        });
+        ids.push(...found.map((hit) => hit.clipId));
+        const last = found.at(-1);
+        if (found.length < 3 || last === undefined) return ids;
+        after = last;
+      }
+    };
+    expect(await pages(0)).toEqual(await pages(1_000));
+    expect(await pages(0)).toHaveLength(4);
+    const indexes = await env.sql`select 1 from pg_indexes where indexname = ${`clip_embeddings_near_${model!.id}`}`;
+    expect(indexes).toHaveLength(1);
+  });
+
+  it('makes a clip’s vector anew when its frames change, and what a lost job has left out', async () => {
+    const [green] = await find('q=green');
+    const { id: clipId, version } = green!.clip;
+    await reviewClip(env.sql, ann, { commandId: crypto.randomUUID(), clipId, version, kind: 'split', atFrame: 120 });
+    const isWhole = async () => expect((await searchPage(env.sql)).coverage).toEqual({ clipCount: 5, embeddedCount: 5 });
+    await vi.waitFor(isWhole, { timeout: 40_000, interval: 200 });
+    expect((await beginnings('q=green')).slice(0, 2).sort()).toEqual([100, 120]);
+    await env.sql`delete from clip_embeddings where clip_id <> ${clipId}`;
+    await dispatch(env.sql);
+    await vi.waitFor(isWhole, { timeout: 40_000, interval: 200 });
+  });
+
+  it('answers again after its process has died', async () => {
+    expect((await beginnings('q=red'))[0]).toBe(0);
+    embedder().stop();
+    await vi.waitFor(async () => expect((await beginnings('q=blue'))[0]).toBe(50), { timeout: 20_000 });
+  });
+
+  it('refuses a file that is not the one that its hash names, and keeps none of it', () => {
+    const source = path.join(modelDir, 'source');
+    const description = path.join(modelDir, 'wrong.json');
+    execFileSync(process.execPath, [
+      '-e',
+      `const fs = require('fs'); const m = JSON.parse(fs.readFileSync(${JSON.stringify(path.join(source, 'model.json'))}));
+       m.files.text.sha256 = '0'.repeat(64); fs.writeFileSync(${JSON.stringify(description)}, JSON.stringify(m));`,
+    ]);
+    expect(() => fetchModel(source, path.join(modelDir, 'refused'), description)).toThrow(
+      /text\.onnx .* is not the file that it should be/,
+    );
+    expect(() => fetchModel(path.join(modelDir, 'nowhere'), path.join(modelDir, 'none'), description)).toThrow(/could not be fetched/);
+  });
+});
