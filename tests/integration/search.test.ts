@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -128,6 +128,26 @@ describe('search by meaning', () => {
     expect((await beginnings('q=red'))[0]).toBe(0);
     embedder().stop();
     await vi.waitFor(async () => expect((await beginnings('q=blue'))[0]).toBe(50), { timeout: 20_000 });
+  });
+
+  it('says what is wrong with a model that has been damaged, and looks on by filters', async () => {
+    const tokenizer = path.join(process.env.MODEL_DIR ?? '', 'tokenizer.json');
+    const whole = readFileSync(tokenizer);
+    embedder().stop();
+    writeFileSync(tokenizer, 'rubbish');
+    const search = (query: string) => searchClips(env.sql, parseSearch(new URLSearchParams(query)), null);
+    await vi.waitFor(
+      async () =>
+        expect(await search('q=red')).toEqual({
+          kind: 'refused',
+          message: expect.stringMatching(/tokenizer is not the one.*npm run model/),
+        }),
+      { timeout: 20_000 },
+    );
+    expect(await search('state=approved')).toMatchObject({ kind: 'ok', hits: [{ clip: { startFrame: 50 } }] });
+    writeFileSync(tokenizer, whole);
+    expect((await beginnings('q=red'))[0]).toBe(0);
+    expect(await searchClips(env.sql, parseSearch(new URLSearchParams()), 'rubbish')).toMatchObject({ kind: 'refused' });
   });
 
   it('refuses a file that is not the one that its hash names, and keeps none of it', () => {

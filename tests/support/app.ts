@@ -33,7 +33,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts the built app on free ports, or the first on the one given, with the sample video on its way through the pipeline. */
-export async function startApp(givenPort?: number, webCount = 1): Promise<RunningApp> {
+export async function startApp(givenPort?: number, webCount = 1, settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
   const port = givenPort ?? (await freePort());
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'data-'));
@@ -46,6 +46,7 @@ export async function startApp(givenPort?: number, webCount = 1): Promise<Runnin
     ORIGIN: origin,
     SECRET_KEY_BASE: 'only-for-tests-'.repeat(4),
     APP_ENV: 'test',
+    ...settings,
   };
   const start = (name: string, more = {}) =>
     spawn(process.execPath, [`src/entries/${name}.ts`], { env: { ...env, ...more }, stdio: ['ignore', 'inherit', 'inherit'] });

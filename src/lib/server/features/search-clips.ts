@@ -2,6 +2,8 @@ import * as v from 'valibot';
 import type { SearchAnswer, SearchHit, SearchWish } from '#lib/live/search.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { embedder, installedModel } from '#lib/server/media/embedder.ts';
+import { MediaProcessError } from '#lib/server/media/python.ts';
+import { log } from '#lib/server/log.ts';
 import { clipsById } from '#lib/server/stores/clips.ts';
 import {
   coverage,
@@ -36,7 +38,14 @@ export async function searchClips(sql: Database, wish: SearchWish, cursor: strin
   const found = await installedModel();
   if (found === null) return { kind: 'refused', message: OFF };
   const model = await registerModel(sql, found);
-  const vector = await vectorFor(sql, model, wish);
+  let vector: number[] | null;
+  try {
+    vector = await vectorFor(sql, model, wish);
+  } catch (error) {
+    if (!(error instanceof MediaProcessError)) throw error;
+    log.error({ err: error }, 'the model gives no vector for a search');
+    return { kind: 'refused', message: error.message };
+  }
   if (vector === null)
     return { kind: 'refused', message: 'This clip can’t be compared yet: it is gone, or its embedding is still being made.' };
   // A text is asked for first: the clip then only says where the search came from.

@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test, type BrowserContext, type Page } from '@playwright/test';
+import { startApp, type RunningApp } from '../support/app.ts';
+
+let app: RunningApp;
+let context: BrowserContext;
+let page: Page;
+
+test.describe.configure({ mode: 'serial' });
+
+test.beforeAll(async ({ browser }, info) => {
+  const folder = info.outputPath('model');
+  execFileSync(process.env.HEATERS_PYTHON ?? 'python3', ['python/tests/small_model.py', folder]);
+  expect(JSON.parse(readFileSync(path.join(folder, 'model.json'), 'utf8'))).toMatchObject({ name: 'colours' });
+  app = await startApp(undefined, 1, { MODEL_DIR: folder });
+  context = await browser.newContext();
+  page = await context.newPage();
+  await page.goto(app.loginUrl);
+  await page.getByRole('button').first().click();
+  await expect(page).toHaveURL(/\/account/);
+});
+
+test.afterAll(async () => {
+  await context.close();
+  await app.stop();
+});
+
+const results = () => page.getByTestId('search-results').locator('li');
+
+test('all clips are found by meaning once they are embedded, and a text orders them by likeness', async ({}, info) => {
+  await expect(async () => {
+    await page.goto(`${app.origin}/search?q=red`);
+    await expect(results().first()).toBeVisible({ timeout: 2_000 });
+    await expect(page.getByText('can be found by meaning so far')).toHaveCount(0, { timeout: 500 });
+  }).toPass({ timeout: 60_000 });
+  await page.getByTestId('search-text').fill('blue');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/q=blue/);
+  await expect(results().first()).toContainText('% alike');
+  const likeness = (await results().locator('.foot').allTextContents()).map((text) => parseInt(text));
+  expect(likeness).toEqual([...likeness].sort((one, other) => other - one));
+  expect(likeness.length).toBeGreaterThan(2);
+  await page.screenshot({ path: info.outputPath('search.png') });
+  const accessible = await new AxeBuilder({ page }).analyze();
+  expect(accessible.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
+});
+
+test('by keyboard: to the text, through the results, to more like the one in hand; Back goes back', async () => {
+  await page.keyboard.press('/');
+  await expect(page.getByTestId('search-text')).toBeFocused();
+  await results().first().locator('a.open').focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(results().nth(1).locator('a.open')).toBeFocused();
+  const clipId = await results().nth(1).getAttribute('data-clip-id');
+  await page.keyboard.press('l');
+  await expect(page).toHaveURL(new RegExp(`like=${clipId}`));
+  await expect(page.getByTestId('search-like')).toContainText(`More like clip ${clipId}`);
+  await expect(page.locator(`[data-clip-id="${clipId}"]`)).toHaveCount(0);
+  await page.goBack();
+  await expect(page).toHaveURL(/q=blue/);
+  await expect(page.locator(`[data-clip-id="${clipId}"]`)).toHaveCount(1);
+});
+
+test('filters combine with the text, nothing found says so, and what is found becomes a session', async () => {
+  await page.getByTestId('search-state').selectOption('approved');
+  await expect(page.getByTestId('search-empty')).toBeVisible();
+  expect(new URL(page.url()).searchParams.get('q')).toBe('blue');
+  await page.getByTestId('search-state').selectOption('pending');
+  await expect(results().first()).toBeVisible();
+  await page.getByTestId('start-session').click();
+  await page.getByTestId('create-session').click();
+  await expect(page).toHaveURL(/\/sessions\/\d+/);
+  await page.goto(`${app.origin}/search?q=blue`);
+  const clipId = await results().first().getAttribute('data-clip-id');
+  await results().first().locator('a.open').click();
+  await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', clipId ?? '');
+});
