@@ -78,3 +78,38 @@ test('filters combine with the text, nothing found says so, and what is found be
   await results().first().locator('a.open').click();
   await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', clipId ?? '');
 });
+
+test('clips like the one under review are shown beside it, with their decisions as they are made', async ({}, info) => {
+  const alike = page.getByTestId('alike-clips').locator('li');
+  // The two colourful clips of the sample are like one another.
+  await page.goto(`${app.origin}/search?q=bright`);
+  const clipIds = await results().evaluateAll((items) => items.map((item) => item.dataset.clipId));
+  let shown = 0;
+  for (const clipId of clipIds) {
+    await page.goto(`${app.origin}/search`);
+    await page.locator(`[data-clip-id="${clipId}"] a.open`).click();
+    await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', clipId ?? '');
+    shown = await alike
+      .first()
+      .waitFor({ timeout: 1_500 })
+      .then(
+        () => alike.count(),
+        () => 0,
+      );
+    if (shown > 0) break;
+  }
+  expect(shown).toBeGreaterThan(0);
+  await page.screenshot({ path: info.outputPath('alike.png') });
+  await expect(alike.first()).toContainText('pending');
+  const otherId = Number(new URL((await alike.first().locator('a').getAttribute('href')) ?? '', app.origin).searchParams.get('clip'));
+  const [videoId, here] = [page.url().match(/review\/(\d+)/)?.[1], page.url()];
+  const colleague = await context.newPage();
+  await colleague.goto(`${app.origin}/review/${videoId}?clip=${otherId}`);
+  await expect(colleague.getByTestId('current-clip')).toHaveAttribute('data-clip-id', String(otherId));
+  await colleague.keyboard.press('s');
+  await expect(alike.first()).toContainText('skipped');
+  expect(page.url()).toBe(here);
+  await colleague.close();
+  await alike.first().locator('a').click();
+  await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', String(otherId));
+});
