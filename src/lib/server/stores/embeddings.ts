@@ -182,8 +182,10 @@ export async function nearestClips(
       where e.model_id = ${modelId} and ${passes(tx, filters)} ${exceptClipId === null ? tx`` : tx`and c.id <> ${exceptClipId}`}`;
     const distance = tx`(e.embedding::${type} <=> ${vector}::${type})`;
     const isAfter = after === null ? tx`` : tx`where (distance, id) > (${after.distance}::float8, ${after.clipId}::int)`;
+    // Unfiltered, nearly all of the model's vectors are candidates: its own index counts them without a look at the clips.
+    const counted = isRestricted(filters) ? candidates : tx`from clip_embeddings where model_id = ${modelId}`;
     const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`
-      select count(*)::int as count from (select 1 ${candidates} limit ${exactMost + 1}) counted`;
+      select count(*)::int as count from (select 1 ${counted} limit ${exactMost + 1}) counted`;
     if (count <= exactMost) {
       const rows = await tx<FoundClip[]>`
         with candidate as materialized (select c.id, ${distance} as distance ${candidates})
@@ -201,6 +203,12 @@ export async function nearestClips(
       ) near order by near.distance, id`;
     return [...rows];
   }) as Promise<FoundClip[]>;
+}
+
+/** Whether the filters leave any clip out. */
+function isRestricted(filters: SearchFilters): boolean {
+  const { state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds } = filters;
+  return [state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds].some((value) => value !== null);
 }
 
 /** What a clip `c` of a video `v` must be to be shown. */
