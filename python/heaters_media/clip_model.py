@@ -54,7 +54,7 @@ class ClipModel:
         """Unit vectors of BGR pictures, one row each."""
         self._vision = self._vision or _session(self._paths["vision"])
         batch = np.stack([self._prepared(picture) for picture in pictures])
-        return _units(self._vision.run(["image_embeds"], {"pixel_values": batch})[0])
+        return units(self._vision.run(["image_embeds"], {"pixel_values": batch})[0])
 
     def embed_text(self, text: str) -> Vectors:
         """The unit vector of a text; what is beyond the model's context is cut off."""
@@ -65,7 +65,7 @@ class ClipModel:
         ids = np.array([self._tokenizer.encode(text).ids], np.int64)
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         wanted = {one.name for one in self._text.get_inputs()}
-        return _units(self._text.run(["text_embeds"], {name: given[name] for name in wanted})[0])[0]
+        return units(self._text.run(["text_embeds"], {name: given[name] for name in wanted})[0])[0]
 
     def _prepared(self, picture: Picture) -> Vectors:
         """As CLIP was trained: the middle square, RGB, normalised, channels first."""
@@ -83,7 +83,8 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-def _units(vectors: Any) -> Vectors:
+def units(vectors: Any) -> Vectors:
+    """Vectors of the same directions and of length 1."""
     rows = np.asarray(vectors, np.float32)
     return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
 

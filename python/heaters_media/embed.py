@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .clip_model import ClipModel, Picture, Vectors
+from .clip_model import ClipModel, Picture, Vectors, units
 from .protocol import EmbedClipsRequest, MessageWriter, ProtocolError, parse_embed_request
 
 log = logging.getLogger("heaters_media")
@@ -45,7 +45,7 @@ def embed_clips(model: ClipModel, clips: list[list[str]]) -> Vectors:
     )
     ends = np.cumsum([len(clip) for clip in clips])
     means = np.stack([part.mean(axis=0) for part in np.split(rows, ends[:-1])])
-    return (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return units(means)
 
 
 def _read(path: str) -> Picture:

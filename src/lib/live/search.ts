@@ -30,6 +30,12 @@ export type SearchWish = v.InferOutput<typeof SearchSchema>;
 /** Which clips are looked at; null restricts nothing. Dates are of the decision, both included. */
 export type SearchFilters = Omit<SearchWish, 'q' | 'like'>;
 
+/** Whether the filters leave any clip out. */
+export function isRestricted(filters: SearchFilters): boolean {
+  const { state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds } = filters;
+  return [state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds].some((value) => value !== null);
+}
+
 /** Reads a search out of an address. */
 export function parseSearch(params: URLSearchParams): SearchWish {
   const given = Object.fromEntries(Object.keys(SearchSchema.entries).map((name) => [name, params.get(name)]));

@@ -14,7 +14,7 @@ import {
   vectorOfClip,
   type StoredModel,
 } from '#lib/server/stores/embeddings.ts';
-import { videoViews } from '#lib/server/stores/videos.ts';
+import { videoTitles } from '#lib/server/stores/videos.ts';
 
 const PAGE_LENGTH = 48;
 const OFF =
@@ -58,7 +58,7 @@ export async function searchPage(sql: Sql) {
   const model = await installedModel();
   const [choices, videos, reach] = await Promise.all([
     searchChoices(sql),
-    videoViews(sql),
+    videoTitles(sql),
     model === null ? null : registerModel(sql, model).then((stored) => coverage(sql, stored.id)),
   ]);
   return { ...choices, videos: videos.map(({ id, title }) => ({ id, title })), coverage: reach };
@@ -79,7 +79,7 @@ async function answer(sql: Sql, found: readonly { readonly clipId: number; reado
     ).map((clip) => [clip.id, clip]),
   );
   const videoIds = [...new Set([...clips.values()].map((clip) => clip.videoId))];
-  const videos = new Map((await videoViews(sql, videoIds)).map((video) => [video.id, video]));
+  const videos = new Map((await videoTitles(sql, videoIds)).map((video) => [video.id, video]));
   const hits = found.flatMap(({ clipId, distance }): SearchHit[] => {
     const clip = clips.get(clipId);
     const video = clip && videos.get(clip.videoId);

@@ -1,6 +1,7 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
-import type { SearchFilters } from '#lib/live/search.ts';
+import { isRestricted, type SearchFilters } from '#lib/live/search.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
+import { hasNotFailed } from '#lib/server/stores/stage-runs.ts';
 
 /** How a clip's pictures become its vector: the mean direction of its stills. Another way makes them anew. */
 const STRATEGY = 'mean-of-stills-1';
@@ -26,12 +27,16 @@ export async function registerModel(
   sql: Sql,
   model: { readonly name: string; readonly version: string; readonly dimensions: number },
 ): Promise<StoredModel> {
+  const read = () => sql<StoredModel[]>`
+    select id, dimensions from embedding_models where name = ${model.name} and version = ${model.version}`;
+  const [known] = await read();
+  // Each search asks: only the first one writes.
+  if (known !== undefined) return known;
   await sql`
     insert into embedding_models (name, version, dimensions) values (${model.name}, ${model.version}, ${model.dimensions})
     on conflict (name, version) do nothing`;
-  const [row] = await sql<StoredModel[]>`
-    select id, dimensions from embedding_models where name = ${model.name} and version = ${model.version}`;
-  return row!;
+  const [made] = await read();
+  return made!;
 }
 
 /**
@@ -89,8 +94,7 @@ export async function videosLackingVectors(sql: Sql, modelId: number): Promise<n
   const rows = await sql<{ id: number }[]>`
     select v.id from videos v
     where v.state = 'ready' and v.deleted_at is null
-      and not exists (select from stage_runs r
-                      where r.item_kind = 'video' and r.item_id = v.id and r.stage = 'embed' and r.state = 'failed')
+      and ${hasNotFailed(sql, 'embed')}
       and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksVector(sql, modelId)})
     limit 100`;
   return rows.map((row) => row.id);
@@ -203,12 +207,6 @@ export async function nearestClips(
       ) near order by near.distance, id`;
     return [...rows];
   }) as Promise<FoundClip[]>;
-}
-
-/** Whether the filters leave any clip out. */
-function isRestricted(filters: SearchFilters): boolean {
-  const { state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds } = filters;
-  return [state, videoId, tag, stars, reviewerId, from, to, minSeconds, maxSeconds].some((value) => value !== null);
 }
 
 /** What a clip `c` of a video `v` must be to be shown. */

@@ -15,6 +15,13 @@ export interface StageProgress {
   readonly etaMs: number | null;
 }
 
+/** Whether the last try of a stage of the video `v` has not failed for good: then it is worth another. */
+export function hasNotFailed(sql: Sql, stage: StageName) {
+  return sql`
+    not exists (select from stage_runs r
+                where r.item_kind = 'video' and r.item_id = v.id and r.stage = ${stage} and r.state = 'failed')`;
+}
+
 /** Notes that a stage waits in its queue. */
 export async function markQueued(sql: Sql, stage: StageName, item: StageItem): Promise<void> {
   await sql`

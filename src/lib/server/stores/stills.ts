@@ -1,5 +1,6 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
+import { hasNotFailed } from '#lib/server/stores/stage-runs.ts';
 
 /** How the frames are chosen (python/heaters_media/stills.py); stills that were chosen in another way are made anew. */
 const STRATEGY = 'sharpest-near-quarters-1';
@@ -37,8 +38,7 @@ export async function videosWithoutStills(sql: Sql): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     select v.id from videos v
     where v.state = 'ready' and v.deleted_at is null and v.proxy_key is not null
-      and not exists (select from stage_runs r
-                      where r.item_kind = 'video' and r.item_id = v.id and r.stage = 'keyframes' and r.state = 'failed')
+      and ${hasNotFailed(sql, 'keyframes')}
       and exists (select from clips c where c.video_id = v.id and ${lacksStills(sql)})
     limit 100`;
   return rows.map((row) => row.id);

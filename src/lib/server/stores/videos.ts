@@ -235,6 +235,19 @@ export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promis
   }));
 }
 
+/** Videos' titles and how their frames are counted, the latest first; all of them, or those named. */
+export async function videoTitles(
+  sql: Sql,
+  videoIds?: readonly number[],
+): Promise<{ id: number; title: string; frameRate: VideoView['frameRate'] }[]> {
+  const rows = await sql<({ id: number; title: string } & Parameters<typeof timebaseOf>[0])[]>`
+    select id, title, frame_rate_num as "frameRateNum", frame_rate_den as "frameRateDen",
+           start_timecode_frame as "startTimecodeFrame", is_drop_frame as "isDropFrame"
+    from videos where deleted_at is null ${videoIds === undefined ? sql`` : sql`and id = any(${[...videoIds]})`}
+    order by id desc`;
+  return rows.map((row) => ({ id: row.id, title: row.title, frameRate: timebaseOf(row) }));
+}
+
 /** Tells the library and the video's own page how the video now stands. */
 export async function publishVideo(tx: Transaction, videoId: number, actorId: number | null): Promise<void> {
   await tellOfVideo(tx, videoId, ['library', videoTopic(videoId)], actorId);
