@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { startApp, type RunningApp } from '../support/app.ts';
+import { logInAdmin } from '../support/people.ts';
 
 let app: RunningApp;
 let context: BrowserContext;
@@ -10,11 +11,7 @@ test.describe.configure({ mode: 'serial' });
 
 test.beforeAll(async ({ browser }) => {
   app = await startApp();
-  context = await browser.newContext();
-  page = await context.newPage();
-  await page.goto(app.loginUrl);
-  await page.getByRole('button').first().click();
-  await expect(page).toHaveURL(/\/account/);
+  ({ context, page } = await logInAdmin(browser, app.loginUrl));
 });
 
 test.afterAll(async () => {

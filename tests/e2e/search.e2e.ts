@@ -4,6 +4,7 @@ import path from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { startApp, type RunningApp } from '../support/app.ts';
+import { logInAdmin } from '../support/people.ts';
 
 let app: RunningApp;
 let context: BrowserContext;
@@ -16,11 +17,7 @@ test.beforeAll(async ({ browser }, info) => {
   execFileSync(process.env.HEATERS_PYTHON ?? 'python3', ['python/tests/small_model.py', folder]);
   expect(JSON.parse(readFileSync(path.join(folder, 'model.json'), 'utf8'))).toMatchObject({ name: 'colours' });
   app = await startApp(undefined, 1, { MODEL_DIR: folder });
-  context = await browser.newContext();
-  page = await context.newPage();
-  await page.goto(app.loginUrl);
-  await page.getByRole('button').first().click();
-  await expect(page).toHaveURL(/\/account/);
+  ({ context, page } = await logInAdmin(browser, app.loginUrl));
 });
 
 test.afterAll(async () => {
