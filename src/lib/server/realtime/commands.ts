@@ -54,6 +54,7 @@ export function createCommands(sql: Database): Commands {
       const { kind, id } = parseTopic(topic);
       const right = user.role === 'viewer' ? 'watch' : 'decide';
       if (kind === 'user') return { right: id === user.userId ? right : null, lead: null };
+      if (kind === 'admin') return { right: user.role === 'admin' ? 'watch' : null, lead: null };
       if (kind !== 'session') return { right, lead: null };
       // The number first: a lead that changes in between comes again as an event.
       const seq = await latestSeq(sql, topic);

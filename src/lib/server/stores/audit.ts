@@ -1,0 +1,45 @@
+import type { Sql, Transaction } from '#lib/server/db.ts';
+
+/** Something that an admin has done, or the app in their place. */
+export interface AuditEntry {
+  /** Null for the app itself. */
+  readonly actor: { readonly userId: number; readonly name: string } | null;
+  /** A kind and its verb, such as `queue.pause`. */
+  readonly action: string;
+  /** What it was done to, such as `queue:exports`. */
+  readonly target: string;
+  /** What it was and has become; nothing secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** An entry of the log as a page shows it. */
+export interface AuditView {
+  readonly id: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Writes down what was done, in the transaction that does it. Gives the entry's id. */
+export async function recordAudit(tx: Transaction, { actor, action, target, details = {} }: AuditEntry): Promise<number> {
+  const [row] = await tx<{ id: number }[]>`
+    insert into audit_log (actor_id, actor, action, target, details)
+    values (${actor?.userId ?? null}, ${actor?.name ?? 'Heaters'}, ${action}, ${target}, ${tx.json(details as never)})
+    returning id`;
+  return Number(row!.id);
+}
+
+/** The log, newest first: entries before an id, of one target where it is named. */
+export async function auditEntries(
+  sql: Sql,
+  { target = null, beforeId = null, limit }: { readonly target?: string | null; readonly beforeId?: number | null; readonly limit: number },
+): Promise<AuditView[]> {
+  const rows = await sql<AuditView[]>`
+    select id::float8 as id, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, actor, action, target, details
+    from audit_log
+    where (${target}::text is null or target = ${target}) and (${beforeId}::bigint is null or id < ${beforeId})
+    order by id desc limit ${limit}`;
+  return [...rows];
+}

@@ -1,0 +1,9 @@
+import { redirect } from '@sveltejs/kit';
+import { requireRole } from '#lib/server/auth/guards.ts';
+import type { PageServerLoad } from './$types';
+
+/** The admin's pages begin with the people. */
+export const load: PageServerLoad = (event) => {
+  requireRole(event, 'admin');
+  redirect(307, '/admin/users');
+};
