@@ -288,7 +288,7 @@ async function startNode(dataDir: string): Promise<WebNode> {
   const url = `http://localhost:${port}`;
   const env = { ...process.env, DATA_DIR: dataDir, PORT: String(port), ORIGIN: url, APP_ENV: 'test', LOG_LEVEL: 'error' };
   const child = spawn(process.execPath, ['src/entries/web.ts'], { env, stdio: 'inherit' });
-  while (!(await fetch(`${url}/health/ready`).catch(() => null))?.ok) await sleep(100);
+  while (!(await fetch(`${url}/readyz`).catch(() => null))?.ok) await sleep(100);
   return { url, process: child };
 }
 

@@ -77,7 +77,7 @@ function keepRunning(name, failures = 0) {
 
 async function untilReady() {
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(150)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null);
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
     if (answer?.ok) return;
   }
   console.error('\nThe app does not answer; the lines above say why.');

@@ -1,13 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import type { Handle, HandleServerError } from '@sveltejs/kit';
+import {
+  isHttpError,
+  isRedirect,
+  type Handle,
+  type HandleServerError,
+  type HttpError,
+  type Redirect,
+  type RequestEvent,
+} from '@sveltejs/kit';
 import { THEME_COOKIE, toTheme } from '#lib/core/theme.ts';
 import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { sessionCookie, validateSession } from '#lib/server/auth/lucia.ts';
 import { db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { partUploads } from '#lib/server/storage/object-store.ts';
+import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
+import { httpDuration } from '#lib/server/telemetry/metrics.ts';
+import { inSpan, noteOnSpan } from '#lib/server/telemetry/tracing.ts';
 
 const REQUEST_ID_HEADER = 'x-request-id';
+
+/** What machines ask: it must be answered without a database, and nobody is logged in there. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -20,12 +34,39 @@ const SECURITY_HEADERS = {
 
 /** Gives each request an id and its person, guards the pages behind the log-in, sets security headers. */
 export const handle: Handle = async ({ event, resolve }) => {
-  event.locals.requestId = requestIdOf(event.request);
+  const requestId = (event.locals.requestId = requestIdOf(event.request));
+  const method = event.request.method;
+  // The route and not the path, which can hold a one-time token.
+  const route = event.route.id ?? 'none';
+  const span = { kind: 'SERVER', attributes: { requestId, 'http.request.method': method, 'http.route': route } } as const;
+  const parent = event.request.headers.get('traceparent') ?? undefined;
+  const answered = await withLogFields({ requestId }, () =>
+    inSpan(`${method} ${route}`, { ...span, parent }, async () => {
+      const startedMs = performance.now();
+      const outcome = await answer(event, resolve).catch(refusalOf);
+      const durationMs = performance.now() - startedMs;
+      noteOnSpan({ 'http.response.status_code': outcome.status });
+      httpDuration.observe({ method, route, status: String(outcome.status) }, durationMs / 1000);
+      const fields = { method, route, status: outcome.status, ms: Math.round(durationMs), userId: event.locals.user?.id };
+      log[PROBES.has(route) ? 'debug' : 'info'](fields, 'request');
+      return outcome;
+    }),
+  );
+  if (answered instanceof Response) return answered;
+  throw answered;
+};
+
+/** What a guard throws to refuse or redirect is an outcome too; anything else goes on as an error. */
+function refusalOf(thrown: unknown): HttpError | Redirect {
+  if (isRedirect(thrown) || isHttpError(thrown)) return thrown;
+  throw thrown;
+}
+
+async function answer(event: RequestEvent, resolve: Parameters<Handle>[0]['resolve']): Promise<Response> {
   event.locals.user = null;
   event.locals.session = null;
   const routeId = event.route.id ?? '';
-  // The health probes must answer without a database.
-  if (!routeId.startsWith('/health')) {
+  if (!PROBES.has(routeId)) {
     const valid = await validateSession(db(), event.request.headers.get('cookie'));
     event.locals.user = valid?.user ?? null;
     event.locals.session = valid?.session ?? null;
@@ -38,7 +79,7 @@ export const handle: Handle = async ({ event, resolve }) => {
   const response = await resolve(event, { transformPageChunk: ({ html }) => html.replace('%heaters.theme%', theme) });
   await allowBucket(response);
   return withHeaders(response, event.locals.requestId, event.locals.user !== null);
-};
+}
 
 /** Lets a page send uploads to the bucket: its origin is known only now, the rest of the policy is part of the build. */
 async function allowBucket(response: Response): Promise<void> {
@@ -52,7 +93,6 @@ async function allowBucket(response: Response): Promise<void> {
 export const handleError: HandleServerError = ({ error, event, status, message }) => {
   const { requestId } = event.locals;
   if (status === 404) return { message: 'There is no such page.', requestId };
-  // The route and not the path, which can hold a one-time token.
   const fields = { requestId, routeId: event.route.id, method: event.request.method, status, userId: event.locals.user?.id };
   if (status < 500) log.warn({ ...fields, reason: message }, 'request refused');
   else log.error({ ...fields, err: error }, 'request failed');

@@ -4,6 +4,10 @@ import { onParentGone } from './parent.ts';
 import { config, ConfigError, type Config } from '#lib/server/config.ts';
 import { closeDb, db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
+import { observeUpload } from '#lib/server/telemetry/observe-upload.ts';
+import { serveMetrics } from '#lib/server/telemetry/serve-metrics.ts';
+import { startTracing } from '#lib/server/telemetry/tracing.ts';
+import { readMetrics } from '#lib/server/features/read-metrics.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => unknown;
 
@@ -37,6 +41,7 @@ async function loadPages(settings: Config): Promise<Handler> {
 
 async function main(): Promise<void> {
   const settings = configOrExit();
+  const flushTraces = await startTracing('web');
   const pages = await loadPages(settings);
   const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door, { startPlaybackSweeper }] = await Promise.all([
     import('#lib/server/uploads.ts'),
@@ -51,7 +56,7 @@ async function main(): Promise<void> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     if (path === '/uploads' || path.startsWith('/uploads/')) {
-      uploads(request, response).catch((error: unknown) => {
+      observeUpload(request, response, uploads).catch((error: unknown) => {
         log.error({ err: error }, 'an upload request failed');
         if (!response.headersSent) response.writeHead(500);
         response.end();
@@ -103,6 +108,7 @@ async function main(): Promise<void> {
   });
 
   const stopSweeping = startPlaybackSweeper(db());
+  const stopMetrics = serveMetrics(() => readMetrics(db()));
 
   let isClosing = false;
   const close = async (signal: string) => {
@@ -114,13 +120,14 @@ async function main(): Promise<void> {
       process.exit(0);
     }, CLOSE_WITHIN_MS).unref();
     stopSweeping();
+    stopMetrics();
     // The sockets' clients see the connection end and come back to another process by themselves.
     const served = hub.close(2_000);
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), 3_000).unref();
     await served;
     await listener.stop();
-    await closeDb();
+    await Promise.all([closeDb(), flushTraces()]);
     process.exit(0);
   };
   process.on('SIGTERM', (signal) => void close(signal));

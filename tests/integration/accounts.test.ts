@@ -5,7 +5,6 @@ import { hashToken } from '#lib/server/auth/tokens.ts';
 import { closeDb, connect, type Database } from '#lib/server/db.ts';
 import * as accounts from '#lib/server/features/accounts.ts';
 import * as people from '#lib/server/features/manage-people.ts';
-import { isReady } from '#lib/server/features/check-health.ts';
 import { authenticateHandshake, stillValid } from '#lib/server/realtime/authenticate.ts';
 import type { Role } from '#lib/live/views.ts';
 import { insertUser } from '#lib/server/stores/users.ts';
@@ -326,14 +325,5 @@ describe('people', () => {
     expect((await people.changeRole(sql, 999, 'viewer')).kind).toBe('refused');
     expect((await people.disablePerson(sql, 999)).kind).toBe('refused');
     expect((await people.enablePerson(sql, 999)).kind).toBe('refused');
-  });
-});
-
-describe('the readiness probe', () => {
-  it('says yes with a database and no without one', async () => {
-    expect(await isReady(sql, 2000)).toBe(true);
-    const nowhere = connect('postgres://127.0.0.1:1/none', 1);
-    expect(await isReady(nowhere, 300)).toBe(false);
-    await nowhere.end({ timeout: 0 });
   });
 });

@@ -59,7 +59,7 @@ export async function startApp(givenPort?: number, webCount = 1, settings: Reado
   }
   const worker = start('worker');
   for (const each of origins) {
-    for (const deadline = Date.now() + 30_000; !(await fetch(`${each}/health/ready`).catch(() => null))?.ok; await sleep(100)) {
+    for (const deadline = Date.now() + 30_000; !(await fetch(`${each}/readyz`).catch(() => null))?.ok; await sleep(100)) {
       if (Date.now() > deadline) throw new Error('The app does not get ready.');
     }
   }

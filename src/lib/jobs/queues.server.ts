@@ -6,9 +6,11 @@ import { runStage } from '#lib/jobs/run-stage.server.ts';
 import { STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
 import { sweep } from '#lib/jobs/sweep.server.ts';
 import type { Database } from '#lib/server/db.ts';
-import { bossDatabase } from '#lib/server/enqueue.ts';
+import { bossDatabase, OriginEntries } from '#lib/server/enqueue.ts';
 import { log } from '#lib/server/log.ts';
 import { ParentStops, type Pool } from '#lib/server/pool/pool.ts';
+import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
+import { inSpan } from '#lib/server/telemetry/tracing.ts';
 
 /** Jobs of a queue that one process runs side by side. */
 const CONCURRENCY: Record<QueueName, number> = {
@@ -25,6 +27,7 @@ const StageJobSchema = v.object({
   stage: v.picklist(Object.keys(STAGES) as StageName[]),
   itemId: v.pipe(v.number(), v.integer()),
   videoId: v.pipe(v.number(), v.integer()),
+  ...OriginEntries,
 });
 const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) });
 
@@ -66,7 +69,12 @@ export async function startQueues(
         if (job === undefined) return;
         const scheduled = v.safeParse(ScheduledSchema, job.data);
         if (scheduled.success) {
-          await (scheduled.output.schedule === 'dispatch' ? dispatch(context.sql) : sweep(context.sql));
+          const { schedule } = scheduled.output;
+          await withLogFields({ jobId: job.id, schedule }, () =>
+            inSpan(`schedule ${schedule}`, { kind: 'CONSUMER' }, () =>
+              schedule === 'dispatch' ? dispatch(context.sql) : sweep(context.sql),
+            ),
+          );
           return;
         }
         await runStage(context, v.parse(StageJobSchema, job.data), {

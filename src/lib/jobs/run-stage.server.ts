@@ -5,6 +5,9 @@ import type { StageView } from '#lib/live/views.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import type { StageJob } from '#lib/server/enqueue.ts';
 import { log } from '#lib/server/log.ts';
+import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
+import { stageDuration } from '#lib/server/telemetry/metrics.ts';
+import { inSpan } from '#lib/server/telemetry/tracing.ts';
 import { CallTaken, TaskRefused, type CallResult, type Pool } from '#lib/server/pool/pool.ts';
 import { countFailure, markFinished, markRunning, recordProgress, type StageProgress } from '#lib/server/stores/stage-runs.ts';
 import { signal as sendSignal } from '#lib/server/stores/outbox.ts';
@@ -24,19 +27,41 @@ export interface Attempt {
  * Runs one attempt of a stage and commits its result, or its failure when no attempt is left.
  * Throws to let the queue try again.
  */
-export async function runStage(
-  { sql, pool, handlers }: { readonly sql: Database; readonly pool: Pool; readonly handlers: StageHandlers },
-  job: StageJob,
-  attempt: Attempt,
-): Promise<void> {
+export function runStage(context: StageRunner, job: StageJob, attempt: Attempt): Promise<void> {
+  const { stage, itemId, videoId, requestId } = job;
+  const ids = { stage, itemId, videoId, jobId: attempt.jobId };
+  const span = { kind: 'CONSUMER', attributes: ids, parent: job.traceparent } as const;
+  return withLogFields({ ...ids, requestId }, () =>
+    inSpan(`job ${stage}`, span, async () => {
+      const end = stageDuration.startTimer({ stage });
+      let outcome: StageOutcome = 'failed';
+      try {
+        outcome = await runAttempt(context, job, attempt);
+      } finally {
+        end({ outcome });
+      }
+    }),
+  );
+}
+
+/** What stages are run with. */
+interface StageRunner {
+  readonly sql: Database;
+  readonly pool: Pool;
+  readonly handlers: StageHandlers;
+}
+
+/** How an attempt ended; one that throws has failed and is tried again. */
+type StageOutcome = 'done' | 'failed' | 'given-up' | 'nothing-to-do';
+
+async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, attempt: Attempt): Promise<StageOutcome> {
   const { stage, itemId, videoId } = job;
   const item = { itemId, videoId };
-  const logger = log.child({ stage, itemId, videoId, jobId: attempt.jobId });
   // A video's own stages show on the library; its clips' stages only matter to the clip.
   const isShown = STAGES[stage].item === 'video';
   if ((await findVideo(sql, videoId)) === null) {
-    logger.info('the video was removed: nothing to do');
-    return;
+    log.info('the video was removed: nothing to do');
+    return 'nothing-to-do';
   }
   const started = await markRunning(sql, stage, item);
   if (isShown) await announce(sql, started);
@@ -70,27 +95,29 @@ export async function runStage(
       if (isShown) await publishVideo(tx, videoId, null);
       await attempt.complete(tx);
     });
-    logger.info('stage done');
+    log.info('stage done');
+    return 'done';
   } catch (error) {
     progress.stop();
     if (error instanceof CallTaken) {
-      logger.info('another attempt has committed this stage');
-      return;
+      log.info('another attempt has committed this stage');
+      return 'nothing-to-do';
     }
     const isRefusal = error instanceof StageRefused || error instanceof TaskRefused;
     const reason = error instanceof Error ? error.message : String(error);
     if (attempt.signal.aborted) throw error;
     if (!isRefusal && (await countFailure(sql, stage, item)) <= STAGES[stage].retryLimit) {
-      logger.warn({ err: error }, 'stage failed, will be tried again');
+      log.warn({ err: error }, 'stage failed, will be tried again');
       throw error;
     }
-    logger.error({ err: error }, 'stage failed for good');
+    log.error({ err: error }, 'stage failed for good');
     await sql.begin(async (tx) => {
       if ((await findVideo(tx, videoId)) === null) return;
       await handler.fail(tx, item, reason);
       await markFinished(tx, stage, item, reason);
       if (isShown) await publishVideo(tx, videoId, null);
     });
+    return 'given-up';
   }
 }
 

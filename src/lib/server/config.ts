@@ -36,6 +36,13 @@ const Environment = v.object({
   FLY_IMAGE_REF: v.optional(v.string()),
   FLY_REGION: v.optional(v.string()),
   LOG_LEVEL: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent'), 'info'),
+  /** Opens /metrics on the public port to whoever shows it. */
+  METRICS_TOKEN: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((token) => token === '' || token.length >= 16, 'must have at least 16 characters'),
+    ),
+  ),
   /** Set by Fly.io in each machine. */
   FLY_MACHINE_ID: v.optional(v.string()),
   PLAYBACK_CACHE_MAX_BYTES: wholeNumber(String(2 ** 30)),
@@ -103,6 +110,8 @@ export interface Config {
     readonly image: string;
     readonly region: string | null;
   } | null;
+  /** What a scraper must show to read /metrics on the public port; null: nobody may. */
+  readonly metricsToken: string | null;
   /** This machine among those of Fly.io, which can send a request from one to another; null elsewhere. */
   readonly machineId: string | null;
   readonly playbackCache: { readonly maxBytes: number; readonly minFreeBytes: number };
@@ -143,6 +152,7 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     encodePartSeconds: env.ENCODE_PART_SECONDS,
     logLevel: env.LOG_LEVEL,
     fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
+    metricsToken: env.METRICS_TOKEN || null,
     machineId: env.FLY_MACHINE_ID ?? null,
     playbackCache: { maxBytes: env.PLAYBACK_CACHE_MAX_BYTES, minFreeBytes: env.PLAYBACK_CACHE_MIN_FREE_BYTES },
     s3: s3Of(env),

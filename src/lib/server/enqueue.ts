@@ -1,12 +1,18 @@
 import { PgBoss } from 'pg-boss';
 import type postgres from 'postgres';
+import * as v from 'valibot';
 import { STAGES, type StageName } from '#lib/jobs/stages.ts';
 import { sideDb, type Sql, type Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
+import { logField } from '#lib/server/telemetry/log-fields.ts';
+import { traceparent } from '#lib/server/telemetry/tracing.ts';
 import { markQueued } from '#lib/server/stores/stage-runs.ts';
 
+/** What a job tells of what has asked for it, for the log and the trace: a request, and a W3C trace context. */
+export const OriginEntries = { requestId: v.optional(v.string()), traceparent: v.optional(v.string()) };
+
 /** What a stage's job carries. `itemId` is a video or a clip, as the stage says. */
-export interface StageJob {
+export interface StageJob extends v.InferObjectOutput<typeof OriginEntries> {
   readonly stage: StageName;
   readonly itemId: number;
   readonly videoId: number;
@@ -52,7 +58,13 @@ export async function enqueueStage(
   options: { readonly priority?: number; readonly revision?: string } = {},
 ): Promise<void> {
   const { queue, expireInSeconds, item: itemKind } = STAGES[stage];
-  const job: StageJob = { stage, itemId: item.itemId, videoId: item.videoId };
+  const requestId = logField('requestId') as string | undefined;
+  const parent = traceparent();
+  const job: StageJob = {
+    ...{ stage, itemId: item.itemId, videoId: item.videoId },
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(parent === undefined ? {} : { traceparent: parent }),
+  };
   const sentId = await (
     await boss()
   ).send(queue, job, {

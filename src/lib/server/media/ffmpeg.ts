@@ -1,5 +1,8 @@
 import ffmpeg from 'fluent-ffmpeg';
+import { withoutUrls } from '#lib/core/without-urls.ts';
 import { config } from '#lib/server/config.ts';
+import { countFfmpeg } from '#lib/server/telemetry/ffmpeg-usage.ts';
+import { inSpan, noteOnSpan } from '#lib/server/telemetry/tracing.ts';
 
 /** Thrown when ffmpeg ends badly; the message is its own last words. */
 export class FfmpegError extends Error {
@@ -18,8 +21,6 @@ const HTTP_INPUT = [
 ];
 /** How ffmpeg says how far it is: `frame=  120 fps= 60 q=…`. */
 const PROGRESS = /^frame=\s*(\d+)\s+fps=\s*([\d.]+)/;
-/** A URL in a log: its query opens the object to whoever reads it. */
-const URLS = /https?:\/\/[^\s'"]+/g;
 
 const DISK_FULL = 'The disk of the server is full: free some space, then try again.';
 /** Of an absolute path, all but the file's name. */
@@ -44,17 +45,35 @@ export interface FfmpegJob {
  * Runs ffmpeg to its end. Throws `FfmpegError` with the reason, or the signal's reason when aborted;
  * then the process has been killed.
  */
-export async function runFfmpeg(job: FfmpegJob): Promise<void> {
+export function runFfmpeg(job: FfmpegJob): Promise<void> {
+  const facts = { 'ffmpeg.inputs': job.inputs.length, 'ffmpeg.outputs': job.outputs.length };
+  return inSpan('ffmpeg', { attributes: facts }, async () => {
+    const startedMs = performance.now();
+    let outcome: 'done' | 'failed' | 'stopped' = 'failed';
+    try {
+      await run(job);
+      outcome = 'done';
+    } finally {
+      if (job.signal?.aborted) outcome = 'stopped';
+      countFfmpeg(outcome, performance.now() - startedMs);
+    }
+  });
+}
+
+async function run(job: FfmpegJob): Promise<void> {
   job.signal?.throwIfAborted();
   const command = ffmpeg();
   command.setFfmpegPath(config().ffmpegPath);
   for (const input of job.inputs) command.input(input.path).inputOptions([...httpOptions(input.path), ...(input.options ?? [])]);
   if (job.filters) command.complexFilter([...job.filters]);
   for (const output of job.outputs) command.output(output.path).outputOptions([...output.options]);
+  let frames = 0;
   // Not the library's own `progress` event: for it, the input is probed once more, without the options above.
   command.addOption('-y').on('stderr', (line: string) => {
     const found = PROGRESS.exec(line);
-    if (found !== null) job.onProgress?.({ frames: Number(found[1]), fps: Number(found[2]) });
+    if (found === null) return;
+    frames = Number(found[1]);
+    job.onProgress?.({ frames, fps: Number(found[2]) });
   });
 
   const kill = () => command.kill('SIGKILL');
@@ -71,6 +90,7 @@ export async function runFfmpeg(job: FfmpegJob): Promise<void> {
     throw error;
   } finally {
     job.signal?.removeEventListener('abort', kill);
+    noteOnSpan({ 'ffmpeg.frames': frames });
   }
 }
 
@@ -98,11 +118,6 @@ function httpOptions(input: string): readonly string[] {
 function failure(stderr: string | null, error: unknown, otherwise: string): FfmpegError {
   const cause = withoutUrls(error instanceof Error ? error.message : String(error));
   return new FfmpegError(lastWords(stderr) ?? (cause || otherwise), { cause: new Error(cause) });
-}
-
-/** A text whose URLs are replaced by the names of their files. */
-function withoutUrls(text: string): string {
-  return text.replaceAll(URLS, (url) => /([^/?#]*)(?:[?#].*)?$/.exec(url)?.[1] ?? '');
 }
 
 /** The last lines of a log that say something, without ffmpeg's banners, our folders and URLs; null when there is none. */

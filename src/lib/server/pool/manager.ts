@@ -134,6 +134,7 @@ export class PoolManager {
       await logPoolEvent(tx, { pool: name, kind: 'grow', runnerId, message: `Slot ${slot}: ${plan.explanation}` });
     }
     if (plan.drain.length > 0) await hint(tx, { kind: 'pool-changed' });
+    else if (reserved.length > 0) await hint(tx, { kind: 'machine-changed' });
     return reserved;
   }
 
@@ -165,6 +166,7 @@ export class PoolManager {
         env: { ...runnerEnv, RUNNER_ID: String(runnerId), RUNNER_TOKEN: token },
       });
       await markMachine(sql, runnerId, machine);
+      await hint(sql, { kind: 'machine-changed' });
       await resetBootDelay(sql, runner.pool);
       log.info({ runnerId, machineId: machine.id, region: machine.region }, 'machine booted');
     } catch (error) {
@@ -188,7 +190,13 @@ export class PoolManager {
     });
     if (status.state === 'gone') {
       const isBootFailure = runner.state === 'booting' || runner.state === 'reserved';
-      await this.#bury(runner.id, status.failure ?? (runner.hasLeft ? null : 'ended without a word'), isBootFailure);
+      const failure = status.failure ?? (runner.hasLeft ? null : 'ended without a word');
+      if (runner.stopRequestedBy !== null) await this.#bury(runner.id, `stopped by ${runner.stopRequestedBy}`, false);
+      else await this.#bury(runner.id, failure, isBootFailure);
+      return;
+    }
+    if (runner.stopRequestedBy !== null) {
+      await backend.destroy(runner.machineId);
       return;
     }
     const isLate = (runner.state === 'booting' || runner.state === 'reserved') && runner.ageMs > pool.bootDeadlineMs;

@@ -6,6 +6,8 @@ import { TaskRefused } from '#lib/server/pool/define-task.ts';
 import { coalesced } from '#lib/core/coalesced.ts';
 import { PoolManager, type ManagerOptions } from '#lib/server/pool/manager.ts';
 import { callsById, cancelCall, commitCall, submitCall, type CallProgress, type CallView } from '#lib/server/stores/pool-calls.ts';
+import { addFfmpegUsage } from '#lib/server/telemetry/ffmpeg-usage.ts';
+import { inSpan, traceparent } from '#lib/server/telemetry/tracing.ts';
 import { POOL_CHANNEL, type PoolHint } from '#lib/server/stores/pools.ts';
 
 export { TaskRefused };
@@ -90,10 +92,20 @@ export class Pool {
    * Throws `TaskRefused` for what no further attempt can mend, `CallTaken` when the result has been
    * committed, the signal's reason when aborted, and `Error` for anything else.
    */
-  async call<Input, Output>(task: Task<Input, Output>, input: Input, options: CallOptions): Promise<CallResult<Output>> {
+  call<Input, Output>(task: Task<Input, Output>, input: Input, options: CallOptions): Promise<CallResult<Output>> {
+    return inSpan(`call ${task.name}`, { kind: 'PRODUCER' }, () => this.#call(task, input, options));
+  }
+
+  async #call<Input, Output>(task: Task<Input, Output>, input: Input, options: CallOptions): Promise<CallResult<Output>> {
     const { signal, onProgress, ...rest } = options;
     signal.throwIfAborted();
-    const callId = await submitCall(this.#sql, { ...rest, task: task.name, version: task.version, input: v.parse(task.input, input) });
+    const callId = await submitCall(this.#sql, {
+      ...rest,
+      task: task.name,
+      version: task.version,
+      input: v.parse(task.input, input),
+      traceparent: traceparent() ?? null,
+    });
     const call = await this.#settled(callId, signal, onProgress);
     if (call.state === 'committed') throw new CallTaken(`Call ${callId} has been committed.`);
     if (call.state === 'cancelled') {
@@ -106,6 +118,8 @@ export class Pool {
       output: v.parse(task.output, call.output),
       commit: async (tx) => {
         if (!(await commitCall(tx, callId, fence))) throw new CallTaken(`Call ${callId} has been committed.`);
+        // Counted where it is committed, which happens once.
+        if (call.usage !== null) addFfmpegUsage(call.usage);
       },
     };
   }
@@ -134,7 +148,7 @@ export class Pool {
 
   #onHint(message: PoolHint): void {
     if (message.kind === 'call-queued' || message.kind === 'pool-changed') void this.#manager.look();
-    else if (this.#waiters.has(message.callId)) void this.#look();
+    else if ('callId' in message && this.#waiters.has(message.callId)) void this.#look();
   }
 
   /** Reads the calls that are waited for. */
@@ -160,5 +174,5 @@ export class Pool {
 
 /** A call whose row has been removed, as its waiters see it. */
 function goneCall(id: number): CallView {
-  return { id, state: 'cancelled', fence: null, progress: null, output: null, error: null, isRefusal: false };
+  return { id, state: 'cancelled', fence: null, progress: null, output: null, error: null, isRefusal: false, usage: null };
 }

@@ -11,6 +11,15 @@ import { Pool } from '#lib/server/pool/pool.ts';
 import { reserveApiRequest } from '#lib/server/stores/pools.ts';
 
 const RUNNER_PATH = 'src/entries/runner.ts';
+/** Where a runner and its calls send their spans. */
+const TELEMETRY = given(['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_SERVICE_NAME']);
+const METRICS = given(['METRICS_PORT', 'METRICS_HOST']);
+
+/** Those of these variables that this process has. */
+function given(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
 /** Fly's published limits, for an action on an app. */
 const FLY_LIMIT = { perSecond: 1, burst: 3 };
 
@@ -32,6 +41,9 @@ export async function startPool(): Promise<Pool> {
       FFPROBE_PATH: ffprobePath,
       HEATERS_PYTHON: pythonPath,
       LOG_LEVEL: logLevel,
+      ...TELEMETRY,
+      // On a computer of their own they may serve their metrics too; on this one the port is taken.
+      ...(fly === null ? {} : METRICS),
       // Runners read and write objects by themselves.
       ...storageEnvironment(s3),
       // Under `npm start`, machines of this computer end with it, whichever worker has booted them.

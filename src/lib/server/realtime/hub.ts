@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from 'socket.io';
@@ -12,7 +13,10 @@ import { NOT_IN, Seating } from '#lib/server/realtime/seating.ts';
 import { cutOff, Rooms, type LiveServer, type LiveServerSocket, type SocketUser } from '#lib/server/realtime/rooms.ts';
 import { REQUEST_SCHEMAS, SubscribeSchema, type Refused } from '#lib/live/commands.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
-import { isTopic } from '#lib/live/topics.ts';
+import { isTopic, parseTopic } from '#lib/live/topics.ts';
+import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
+import { commandDuration, liveEvents, openSockets } from '#lib/server/telemetry/metrics.ts';
+import { inSpan } from '#lib/server/telemetry/tracing.ts';
 
 /** Who may come in, and who may stay; see `authenticate.ts`. */
 export interface Door {
@@ -44,6 +48,9 @@ const DATABASE_RETRY_MS = 250;
 /** A page asks for all of its topics at once, and again when it comes back. */
 const SUBSCRIPTIONS_PER_SECOND = 60;
 const SUBSCRIPTIONS_BURST = 300;
+
+/** What became of a command, for the metrics. */
+type CommandOutcome = 'done' | 'refused' | 'failed' | 'unanswered';
 
 /** The Socket.IO end of a web node: lets people in, answers their commands, passes events on. */
 export class Hub implements ListenerSink {
@@ -98,6 +105,7 @@ export class Hub implements ListenerSink {
   }
 
   onEvent(event: LiveEvent): void {
+    liveEvents.inc({ topic: parseTopic(event.topic).kind });
     this.#rooms.sendEvent(event);
     this.#seating.onEvent(event);
   }
@@ -157,7 +165,11 @@ export class Hub implements ListenerSink {
       on(name, (request, acknowledge) => {
         if (typeof acknowledge !== 'function') return;
         const reply = (message: Reply | Refused) => void acknowledge(message);
-        const work = this.#answer(socket, name, schema, request, run, reply);
+        const ids = { userId: socket.data.user.userId, command: name };
+        const end = commandDuration.startTimer({ command: name });
+        const work = withLogFields({ ...ids, commandId: randomUUID() }, () =>
+          inSpan(`socket ${name}`, { kind: 'SERVER', attributes: ids }, () => this.#answer(socket, name, schema, request, run, reply)),
+        ).then((outcome) => end({ outcome }));
         this.#underWay.add(work);
         void work.finally(() => this.#underWay.delete(work));
       });
@@ -184,7 +196,11 @@ export class Hub implements ListenerSink {
       this.#seating.leave(socket, topic);
       this.#rooms.unsubscribe(socket, topic);
     });
-    socket.on('disconnect', () => this.#leave(socket));
+    openSockets.inc();
+    socket.on('disconnect', () => {
+      openSockets.dec();
+      this.#leave(socket);
+    });
   }
 
   #leave(socket: LiveServerSocket): void {
@@ -200,13 +216,13 @@ export class Hub implements ListenerSink {
     request: unknown,
     run: (request: v.InferOutput<Schema>, reply: (answer: Reply | Refused) => void) => Promise<Reply | Refused | undefined>,
     reply: (answer: Reply | Refused) => void,
-  ): Promise<void> {
+  ): Promise<CommandOutcome> {
     const { userId } = socket.data.user;
-    if (this.#isClosing) return;
+    if (this.#isClosing) return 'unanswered';
     const limit = name === 'subscribe' ? this.#subscriptionLimit : this.#rateLimit;
     if (!limit.take(userId, Date.now())) {
       reply({ kind: 'refused', message: 'That was too fast: wait a moment and try again.' });
-      return;
+      return 'refused';
     }
     const parsed = v.safeParse(schema, request);
     if (!parsed.success) {
@@ -216,24 +232,24 @@ export class Hub implements ListenerSink {
         kind: 'refused',
         message: `The server does not understand this message${where === null ? '' : ` (${where})`}: reload the page.`,
       });
-      return;
+      return 'refused';
     }
     // Every command may run twice: while the database is away it is tried again, here and then by the client.
     for (const giveUpMs = Date.now() + DATABASE_PATIENCE_MS; ; await sleep(DATABASE_RETRY_MS)) {
       try {
         const result = await run(parsed.output, reply);
         if (result !== undefined) reply(result);
-        return;
+        return isRefused(result) ? 'refused' : 'done';
       } catch (error) {
         if (isConnectionLost(error)) {
           if (Date.now() < giveUpMs && !this.#isClosing) continue;
           // Without an answer the client asks again.
-          this.#log.warn({ err: error, userId, command: name }, 'a command could not reach the database');
-          return;
+          this.#log.warn({ err: error }, 'a command could not reach the database');
+          return 'unanswered';
         }
-        this.#log.error({ err: error, userId, command: name }, 'a command failed');
+        this.#log.error({ err: error }, 'a command failed');
         reply({ kind: 'refused', message: 'Something broke on the server, and nothing was changed. Try again.' });
-        return;
+        return 'failed';
       }
     }
   }
@@ -263,6 +279,8 @@ export class Hub implements ListenerSink {
     socket.disconnect(true);
   }
 }
+
+const isRefused = (answer: unknown) => (answer as { kind?: unknown } | null)?.kind === 'refused';
 
 /**
  * Browsers name the page's origin when they open a WebSocket and send cookies along whichever

@@ -1,6 +1,7 @@
 import { connect, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { EVENTS_CHANNEL, NODES_CHANNEL, SIGNALS_CHANNEL, eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
+import { gapFills } from '#lib/server/telemetry/metrics.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import { isTopic, type Topic } from '#lib/live/topics.ts';
 
@@ -179,6 +180,7 @@ export class Listener implements TopicSource {
   }
 
   async #fill(topic: Topic, followed: Followed): Promise<void> {
+    gapFills.inc();
     for (;;) {
       const events = await eventsAfter(this.#sql, topic, followed.lastSeq, FILL_PAGE);
       for (const event of events) this.#handOn(topic, followed, event);

@@ -4,6 +4,7 @@ import { log } from '#lib/server/log.ts';
 import { eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
 import type { TopicSource } from '#lib/server/realtime/listener.ts';
 import type { ClientToServerEvents, ServerToClientEvents, SubscribeReply } from '#lib/live/commands.ts';
+import { catchUps } from '#lib/server/telemetry/metrics.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { Topic } from '#lib/live/topics.ts';
 import type { Role } from '#lib/live/views.ts';
@@ -105,9 +106,11 @@ export class Rooms {
     }
     if (missed.length > MAX_CATCH_UP || isAhead) {
       this.#endFollowed(subscription);
+      catchUps.inc({ outcome: 'reset' });
       reply({ kind: 'reset' });
       return;
     }
+    catchUps.inc({ outcome: missed.length === 0 ? 'up-to-date' : 'caught-up' });
     reply({ kind: 'ok', missed });
     if (subscription.isEnded) {
       this.#source.unfollow(topic);

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Availability, ObjectStat, ObjectStore } from '#lib/server/storage/object-store.ts';
@@ -10,6 +10,11 @@ export class DiskStore implements ObjectStore {
 
   constructor(root: string) {
     this.#root = path.resolve(root);
+  }
+
+  async check(): Promise<void> {
+    await mkdir(this.#root, { recursive: true });
+    await access(this.#root, constants.R_OK | constants.W_OK);
   }
 
   async publish(key: string, localPath: string): Promise<void> {

@@ -24,6 +24,8 @@ export type Availability =
 
 /** Where media files live. A key is a relative path such as `proxies/3/…/proxy.mp4`. */
 export interface ObjectStore {
+  /** Whether objects can be reached now: throws what is in the way. */
+  check(): Promise<void>;
   /** Makes a finished local file the object `key`, in one step, and removes the file. */
   publish(key: string, localPath: string, options?: { readonly storageClass?: StorageClass }): Promise<void>;
   /** What ffmpeg may read the object from: a path, or a URL that is good for the length of a job. */

@@ -57,6 +57,11 @@ export class S3Store implements ObjectStore, PartUploads {
     });
   }
 
+  async check(): Promise<void> {
+    // That there is no such object is an answer too.
+    await this.stat('health/none');
+  }
+
   async publish(
     key: string,
     localPath: string,

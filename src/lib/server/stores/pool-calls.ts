@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 import type { Sql, Transaction } from '#lib/server/db.ts';
-import { hint } from '#lib/server/stores/pools.ts';
+import { hint, POOL_CHANNEL } from '#lib/server/stores/pools.ts';
+import type { FfmpegUsage } from '#lib/server/telemetry/ffmpeg-usage.ts';
 
 /** How far a call is; latest value wins. */
 export interface CallProgress {
@@ -18,6 +19,7 @@ export interface CallView {
   readonly output: unknown;
   readonly error: string | null;
   readonly isRefusal: boolean;
+  readonly usage: FfmpegUsage | null;
 }
 
 /** A call as its runner got it. Every write of the runner names id and fence. */
@@ -27,6 +29,11 @@ export interface ClaimedCall {
   readonly task: string;
   readonly version: number;
   readonly input: unknown;
+  /** The key of the job that asks, and what it is about. */
+  readonly idemKey: string;
+  readonly subject: string | null;
+  /** W3C trace context of the job that asks. */
+  readonly traceparent: string | null;
   /** What is left of its time, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -63,16 +70,18 @@ export async function submitCall(
     readonly input: unknown;
     readonly priority: number;
     readonly timeoutMs: number;
+    readonly traceparent: string | null;
   },
 ): Promise<number> {
   const input = sql.json(call.input as never);
   const [row] = await sql<{ id: number }[]>`
-    insert into pool_calls as known (pool, idem_key, subject, task, version, input, priority, timeout_ms)
-    values (${call.pool}, ${call.idemKey}, ${call.subject}, ${call.task}, ${call.version}, ${input}, ${call.priority}, ${call.timeoutMs})
+    insert into pool_calls as known (pool, idem_key, subject, task, version, input, priority, timeout_ms, traceparent)
+    values (${call.pool}, ${call.idemKey}, ${call.subject}, ${call.task}, ${call.version}, ${input}, ${call.priority}, ${call.timeoutMs},
+            ${call.traceparent})
     on conflict (idem_key) do update
       set state = 'queued', task = excluded.task, version = excluded.version, input = excluded.input, attempt = 0, runner_id = null,
           fence = null, deadline_at = null, cancel_at = null, not_before = now(), progress = null, output = null, error = null,
-          is_refusal = false, started_at = null, finished_at = null
+          is_refusal = false, usage = null, traceparent = excluded.traceparent, started_at = null, finished_at = null
       where known.state in ('failed', 'cancelled')
     returning id`;
   if (row !== undefined) {
@@ -86,7 +95,7 @@ export async function submitCall(
 /** Calls as they stand. */
 export async function callsById(sql: Sql, ids: readonly number[]): Promise<CallView[]> {
   return sql<CallView[]>`
-    select id, state, fence, progress, output, error, is_refusal as "isRefusal" from pool_calls where id = any(${ids as number[]})`;
+    select id, state, fence, progress, output, error, is_refusal as "isRefusal", usage from pool_calls where id = any(${ids as number[]})`;
 }
 
 /** Stops a call: at once while it waits, by its runner while it runs. Harmless for one that has ended. */
@@ -139,7 +148,9 @@ export async function claimCall(sql: Sql, { runnerId, tokenHash }: RunnerIdentit
     set state = 'running', runner_id = ${runnerId}, fence = nextval('pool_fences'), attempt = attempt + 1, started_at = now(),
         deadline_at = now() + timeout_ms * interval '1 millisecond'
     where id = (select id from next)
-    returning id, fence, task, version, input, timeout_ms as "timeoutMs"`;
+    returning id, fence, task, version, input, idem_key as "idemKey", subject, traceparent, timeout_ms as "timeoutMs",
+      -- In the same statement: a claim that could fail after it was made would strand the call.
+      (select true from pg_notify(${POOL_CHANNEL}, json_build_object('kind', 'call-started', 'callId', id)::text)) as "isTold"`;
   return claimed ?? null;
 }
 
@@ -154,7 +165,12 @@ export async function recordCallProgress(sql: Sql, call: { id: number; fence: nu
 }
 
 /** Stores how a call ended and frees its place. False when the fence is no longer this runner's: nothing is written. */
-export async function finishCall(sql: Sql, call: { readonly id: number; readonly fence: number }, outcome: CallOutcome): Promise<boolean> {
+export async function finishCall(
+  sql: Sql,
+  call: { readonly id: number; readonly fence: number },
+  outcome: CallOutcome,
+  usage: FfmpegUsage | null = null,
+): Promise<boolean> {
   const isFinal = outcome.kind !== 'returned';
   const [row] = await sql<{ state: CallView['state'] }[]>`
     with ended as (
@@ -163,7 +179,7 @@ export async function finishCall(sql: Sql, call: { readonly id: number; readonly
           output = ${outcome.kind === 'done' ? sql.json(outcome.output as never) : null},
           error = case when ${outcome.kind === 'failed'} then ${outcome.kind === 'failed' ? outcome.error : null}
             when ${!isFinal} and c.attempt >= ${MAX_ATTEMPTS} then ${outcome.kind === 'returned' ? outcome.reason : null} end,
-          is_refusal = ${outcome.kind === 'failed' && outcome.isRefusal},
+          is_refusal = ${outcome.kind === 'failed' && outcome.isRefusal}, usage = ${usage === null ? null : sql.json(usage)},
           memory_mb = case when ${outcome.kind === 'returned' && outcome.isOutOfMemory}
             then least(p.max_memory_mb, r.memory_mb * 2) else c.memory_mb end,
           finished_at = case when ${isFinal} or c.attempt >= ${MAX_ATTEMPTS} then now() end

@@ -20,6 +20,8 @@ export interface RunnerRow {
   /** Since its runner was last heard of; null before the first time. */
   readonly silentMs: number | null;
   readonly hasLeft: boolean;
+  /** Who wants it ended at once; null when nobody does. */
+  readonly stopRequestedBy: string | null;
 }
 
 /** What a runner learns from its heartbeat; null when it has lost its registration. */
@@ -27,6 +29,8 @@ export interface HeartbeatAnswer {
   readonly state: 'ready' | 'draining';
   /** Whether new machines boot another image: this one is to leave after its calls. */
   readonly isOutdated: boolean;
+  readonly concurrency: number;
+  readonly idleShutdownMs: number;
 }
 
 /** A pool's name and settings as a runner needs them. */
@@ -42,7 +46,7 @@ const columns = (sql: Sql) => sql`
   (extract(epoch from now() - reserved_at) * 1000)::float8 as "ageMs",
   (extract(epoch from now() - (lease_until - (select lease_ms from pools where name = pool) * interval '1 millisecond')) * 1000)::float8
     as "silentMs",
-  left_at is not null as "hasLeft"`;
+  left_at is not null as "hasLeft", stop_requested_by as "stopRequestedBy"`;
 
 /** A machine's name, the key under which it is created once. `deployment` keeps apart those who share a provider's account. */
 export function machineName(deployment: string, runner: Pick<RunnerRow, 'pool' | 'slot' | 'epoch'>): string {
@@ -138,6 +142,7 @@ export async function markMachine(
 ): Promise<void> {
   await sql`
     update pool_runners set machine_id = ${machine.id}, region = ${machine.region}, started_at = coalesce(started_at, now()),
+      made_at = coalesce(made_at, now()),
       state = case state when 'reserved' then 'booting' else state end
     where id = ${runnerId} and state <> 'gone'`;
 }
@@ -156,7 +161,7 @@ export async function runnerOfMachine(sql: Sql, machineId: string): Promise<numb
 
 /**
  * Machines to look at now, each given to one parent at a time: those that have said that they leave,
- * that take long to boot, or that have gone silent.
+ * that take long to boot, that are to be ended, or that have gone silent.
  */
 export async function runnersToCheck(sql: Sql, pool: string, backend: string, everyMs: number): Promise<RunnerRow[]> {
   return sql<RunnerRow[]>`
@@ -165,7 +170,7 @@ export async function runnersToCheck(sql: Sql, pool: string, backend: string, ev
       select r.id from pool_runners r join pools p on p.name = r.pool
       where r.pool = ${pool} and r.backend = ${backend} and r.state <> 'gone' and r.machine_id is not null
         and r.checked_at < now() - ${everyMs} * interval '1 millisecond'
-        and (r.left_at is not null
+        and (r.left_at is not null or r.stop_requested_at is not null
           or (r.state = 'booting' and r.requested_at < now() - least(p.boot_deadline_ms, 2000) * interval '1 millisecond')
           -- Two heartbeats were missed.
           or r.lease_until < now() + 0.6 * p.lease_ms * interval '1 millisecond')
@@ -196,13 +201,15 @@ export async function drainRunner(sql: Sql, runnerId: number): Promise<void> {
 export async function registerRunner(
   sql: Sql,
   { runnerId, tokenHash }: RunnerIdentity,
-  machineId: string,
-  tasks: readonly string[],
+  machine: { readonly machineId: string; readonly tasks: readonly string[]; readonly processAgeMs: number },
 ): Promise<Registration | null> {
+  const { machineId, tasks, processAgeMs } = machine;
   const [row] = await sql<Registration[]>`
     update pool_runners r
-    set state = 'ready', ready_at = now(), idle_since = now(), started_at = coalesce(started_at, now()), tasks = ${tasks as string[]},
-        machine_id = coalesce(machine_id, ${machineId}),
+    set state = 'ready', ready_at = now(), idle_since = now(), tasks = ${tasks as string[]},
+        machine_id = coalesce(machine_id, ${machineId}), made_at = coalesce(made_at, now()),
+        -- Its process began after it was made; until now that was the best guess.
+        started_at = greatest(requested_at, now() - ${processAgeMs} * interval '1 millisecond'),
         lease_until = now() + p.lease_ms * interval '1 millisecond'
     from pools p
     where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('reserved', 'booting') and p.name = r.pool
@@ -216,7 +223,8 @@ export async function heartbeat(sql: Sql, { runnerId, tokenHash }: RunnerIdentit
     update pool_runners r set lease_until = now() + p.lease_ms * interval '1 millisecond'
     from pools p
     where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('ready', 'draining') and p.name = r.pool
-    returning r.state, coalesce(r.image is distinct from p.image and p.image is not null, false) as "isOutdated"`;
+    returning r.state, coalesce(r.image is distinct from p.image and p.image is not null, false) as "isOutdated",
+      p.concurrency, p.idle_shutdown_ms as "idleShutdownMs"`;
   return row ?? null;
 }
 

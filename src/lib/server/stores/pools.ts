@@ -7,8 +7,9 @@ export const POOL_CHANNEL = 'heaters_pool';
 
 /** What is said on `POOL_CHANNEL`. */
 export type PoolHint =
-  | { readonly kind: 'call-queued' | 'call-settled' | 'call-progress' | 'call-cancelled'; readonly callId: number }
-  | { readonly kind: 'pool-changed' };
+  | { readonly kind: 'call-queued' | 'call-started' | 'call-settled' | 'call-progress' | 'call-cancelled'; readonly callId: number }
+  /** Parents and runners look; `machine-changed` is only for those who watch. */
+  | { readonly kind: 'pool-changed' | 'machine-changed' };
 
 /** A pool as an operator set it up, and how it stands. */
 export interface PoolRow extends PoolLimits {

@@ -5,10 +5,21 @@ import * as v from 'valibot';
 import { log } from '#lib/server/log.ts';
 import { CallMessageSchema, type Call } from '#lib/server/pool/protocol.ts';
 import type { CallOutcome, CallProgress } from '#lib/server/stores/pool-calls.ts';
+import type { FfmpegUsage } from '#lib/server/telemetry/ffmpeg-usage.ts';
 
 const KILL_GRACE_MS = 3_000;
 /** What a call's process gets of this one's environment: neither database nor token. */
 const WITHHELD = ['DATABASE_URL', 'RUNNER_ID', 'RUNNER_TOKEN'];
+
+/** How a call ended, and what its process has used as far as it came to say so. */
+export interface CallEnd {
+  readonly outcome: CallOutcome;
+  readonly usage: FfmpegUsage | null;
+}
+
+function failed(error: string): CallEnd {
+  return { outcome: { kind: 'failed', error, isRefusal: false }, usage: null };
+}
 
 /** A process in a group of its own that is ready to run one call. */
 export class CallProcess {
@@ -40,7 +51,7 @@ export class CallProcess {
    * Runs the call and tells how it ended; never throws. `signal` stops it: its whole process group gets
    * SIGTERM, and SIGKILL a little later. No process of the call is left.
    */
-  async run(call: Call, signal: AbortSignal, onProgress: (progress: CallProgress) => void): Promise<CallOutcome> {
+  async run(call: Call, signal: AbortSignal, onProgress: (progress: CallProgress) => void): Promise<CallEnd> {
     const oomKillsBefore = oomKills();
     let killTimer: NodeJS.Timeout | undefined;
     const stop = () => {
@@ -52,25 +63,25 @@ export class CallProcess {
     try {
       this.#child.stdin!.write(`${JSON.stringify(call)}\n`);
       let outcome: CallOutcome | undefined;
+      let usage: FfmpegUsage | null = null;
       for await (const line of createInterface({ input: this.#child.stdout! })) {
         const message = v.parse(CallMessageSchema, JSON.parse(line));
         if (message.type === 'progress') onProgress(message);
+        else if (message.type === 'usage') usage = message.ffmpeg;
         else if (message.type === 'result') outcome = { kind: 'done', output: message.output };
         else outcome = { kind: 'failed', error: message.message, isRefusal: message.isRefusal };
       }
       const { code, killedBy } = await this.#closed;
-      if (outcome !== undefined) return outcome;
-      if (killedBy === null) {
-        return { kind: 'failed', error: `The process of ${call.task} ended with code ${code} before it gave a result.`, isRefusal: false };
-      }
+      if (outcome !== undefined) return { outcome, usage };
+      if (killedBy === null) return failed(`The process of ${call.task} ended with code ${code} before it gave a result.`);
       const isOutOfMemory = killedBy === 'SIGKILL' && oomKills() > oomKillsBefore;
       const reason = isOutOfMemory
         ? `${call.task} needs more memory than the machine has.`
         : `The process of ${call.task} was killed by ${killedBy}.`;
-      return { kind: 'returned', reason, isOutOfMemory };
+      return { outcome: { kind: 'returned', reason, isOutOfMemory }, usage };
     } catch (error) {
       log.error({ err: error }, 'a call talks nonsense');
-      return { kind: 'failed', error: `The process of ${call.task} gave no readable result.`, isRefusal: false };
+      return failed(`The process of ${call.task} gave no readable result.`);
     } finally {
       signal.removeEventListener('abort', stop);
       clearTimeout(killTimer);

@@ -1,5 +1,6 @@
 import type { AnyTask } from '#lib/server/pool/define-task.ts';
 import { serveCall } from '#lib/server/pool/runner/serve-call.ts';
+import { startTracing } from '#lib/server/telemetry/tracing.ts';
 import { supervise } from '#lib/server/pool/runner/supervise.ts';
 
 /**
@@ -9,5 +10,12 @@ import { supervise } from '#lib/server/pool/runner/supervise.ts';
  */
 export function startRunner(tasks: readonly AnyTask[]): void {
   if (process.env.HEATERS_ROLE === 'call') serveCall(tasks);
-  else void supervise(tasks).then((exitCode) => process.exit(exitCode));
+  else void superviseTraced(tasks).then((exitCode) => process.exit(exitCode));
+}
+
+async function superviseTraced(tasks: readonly AnyTask[]): Promise<number> {
+  const flush = await startTracing('runner');
+  const exitCode = await supervise(tasks);
+  await flush();
+  return exitCode;
 }

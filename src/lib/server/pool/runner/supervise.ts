@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { connect, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { localMachineId } from '#lib/server/pool/backends/local.ts';
+import type { Call } from '#lib/server/pool/protocol.ts';
 import { taskKey, type AnyTask } from '#lib/server/pool/define-task.ts';
 import { CallProcess } from '#lib/server/pool/runner/call-process.ts';
 import {
@@ -16,6 +17,8 @@ import {
   type ClaimedCall,
   type RunnerIdentity,
 } from '#lib/server/stores/pool-calls.ts';
+import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
+import { inSpan, noteOnSpan, traceparent } from '#lib/server/telemetry/tracing.ts';
 import { heartbeat, leaveWhenIdle, registerRunner, type Registration } from '#lib/server/stores/pool-runners.ts';
 import { hint, POOL_CHANNEL, type PoolHint } from '#lib/server/stores/pools.ts';
 
@@ -54,19 +57,30 @@ export async function supervise(tasks: readonly AnyTask[]): Promise<number> {
   // The process of the first call loads while this one registers.
   const spare = new CallProcess();
   const machineId = process.env.FLY_MACHINE_ID ?? (await localMachineId(process.pid));
+  const stopMetrics = process.env.METRICS_PORT ? await serveRunnerMetrics() : () => undefined;
   const registration = await register(sql, identity, machineId, tasks.map(taskKey));
   if (registration === null) {
     spare.end();
     log.error('this runner is not expected: it leaves');
     return 3;
   }
-  return new Supervisor(sql, identity, registration, spare, env.RUNNER_STOP_GRACE_MS, env.HEATERS_LAUNCHER_PID).run();
+  return new Supervisor(sql, identity, registration, spare, env.RUNNER_STOP_GRACE_MS, env.HEATERS_LAUNCHER_PID).run().finally(stopMetrics);
+}
+
+/** Loaded only where metrics are asked for: a machine should be ready soon. */
+async function serveRunnerMetrics(): Promise<() => void> {
+  const [{ serveMetrics }, { metricsText }] = await Promise.all([
+    import('#lib/server/telemetry/serve-metrics.ts'),
+    import('#lib/server/telemetry/metrics.ts'),
+  ]);
+  return serveMetrics(() => metricsText());
 }
 
 async function register(sql: Database, identity: RunnerIdentity, machineId: string, tasks: string[]): Promise<Registration | null> {
   const patience = AbortSignal.timeout(REGISTRATION_PATIENCE_MS);
   while (!patience.aborted) {
-    const registered = await within(registerRunner(sql, identity, machineId, tasks), patience).catch((error: unknown) => {
+    const machine = { machineId, tasks, processAgeMs: performance.now() };
+    const registered = await within(registerRunner(sql, identity, machine), patience).catch((error: unknown) => {
       log.warn({ err: error }, 'registering failed');
       return 'failed' as const;
     });
@@ -79,7 +93,7 @@ async function register(sql: Database, identity: RunnerIdentity, machineId: stri
 class Supervisor {
   readonly #sql: Database;
   readonly #identity: RunnerIdentity;
-  readonly #registration: Registration;
+  #registration: Registration;
   readonly #stopGraceMs: number;
   readonly #launcherPid: number | undefined;
   readonly #log;
@@ -183,8 +197,15 @@ class Supervisor {
     return false;
   }
 
-  async #runCall({ call, process, stopping }: RunningCall): Promise<void> {
-    const logger = this.#log.child({ callId: call.id, fence: call.fence, task: call.task });
+  #runCall(running: RunningCall): Promise<void> {
+    const { id: callId, idemKey: jobId, task, subject, traceparent: parent } = running.call;
+    const ids = { callId, jobId, ...(subject === null ? {} : { subject }) };
+    const span = { kind: 'CONSUMER', attributes: { ...ids, runnerId: this.#identity.runnerId }, parent: parent ?? undefined } as const;
+    return withLogFields(ids, () => inSpan(`runner ${task}`, span, () => this.#runClaimed(running, ids)));
+  }
+
+  async #runClaimed({ call, process, stopping }: RunningCall, ids: Call['logFields']): Promise<void> {
+    const logger = this.#log.child({ fence: call.fence, task: call.task });
     const progress = this.#throttledProgress(call, stopping);
     const deadline = setTimeout(() => {
       const error = `${call.task} took longer than ${Math.round(call.timeoutMs / 1000)} s and was stopped.`;
@@ -192,15 +213,22 @@ class Supervisor {
     }, call.timeoutMs);
     logger.info('call started');
     const { task, version, input } = call;
-    const ended = await process.run({ task, version, input, attemptId: `${call.id}-${call.fence}` }, stopping.signal, progress.report);
+    const parent = traceparent();
+    const asked: Call = {
+      ...{ task, version, input, attemptId: `${call.id}-${call.fence}`, logFields: ids },
+      ...(parent === undefined ? {} : { traceparent: parent }),
+    };
+    const startedMs = performance.now();
+    const { outcome: ended, usage } = await process.run(asked, stopping.signal, progress.report);
     clearTimeout(deadline);
     progress.stop();
     const outcome = stopping.signal.aborted && ended.kind !== 'done' ? (stopping.signal.reason as CallOutcome) : ended;
-    logger.info({ outcome: outcome.kind }, 'call ended');
+    noteOnSpan({ outcome: outcome.kind });
+    logger.info({ outcome: outcome.kind, ms: Math.round(performance.now() - startedMs) }, 'call ended');
     // As long as the lease holds, nobody else writes: the result waits for the database.
     while (this.#isLeaseHeld()) {
       try {
-        if (!(await finishCall(this.#sql, call, outcome))) logger.warn('the call belongs to another runner by now');
+        if (!(await finishCall(this.#sql, call, outcome, usage))) logger.warn('the call belongs to another runner by now');
         return;
       } catch (error) {
         logger.warn({ err: error }, 'the outcome could not be stored yet');
@@ -229,7 +257,9 @@ class Supervisor {
 
   #onHint(message: PoolHint): void {
     if (message.kind === 'call-cancelled') void this.#stopCancelled().catch(() => undefined);
-    else if (message.kind === 'call-queued' || message.kind === 'pool-changed') this.#wake();
+    else if (message.kind === 'call-queued') this.#wake();
+    // It may be told to leave, or the pool's settings are others now.
+    else if (message.kind === 'pool-changed') void this.#heartbeat().then(() => this.#wake());
   }
 
   async #stopCancelled(): Promise<void> {
@@ -250,6 +280,8 @@ class Supervisor {
       }
       // From when it was asked: the lease began no earlier.
       this.#lastHeardMs = askedMs;
+      const { concurrency, idleShutdownMs } = answer;
+      this.#registration = { ...this.#registration, concurrency, idleShutdownMs };
       if ((answer.state === 'draining' || answer.isOutdated) && !this.#isDraining) {
         this.#isDraining = true;
         this.#wake();

@@ -1,2 +1,0 @@
-/** Says that this process runs. */
-export const GET = () => new Response('ok\n', { headers: { 'cache-control': 'no-store' } });
