@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { configOrExit } from './config-or-exit.ts';
 import { onParentGone } from './parent.ts';
-import { config, ConfigError, type Config } from '#lib/server/config.ts';
+import type { Config } from '#lib/server/config.ts';
 import { closeDb, db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { observeUpload } from '#lib/server/telemetry/observe-upload.ts';
@@ -12,17 +13,6 @@ import { readMetrics } from '#lib/server/features/read-metrics.ts';
 type Handler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => unknown;
 
 const CLOSE_WITHIN_MS = 5_000;
-
-/** The configuration, or the end of the process with a line on stderr for each wrong variable. */
-function configOrExit(): Config {
-  try {
-    return config();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  }
-}
 
 /** SvelteKit's handler out of the build, or the end of the process when there is none. */
 async function loadPages(settings: Config): Promise<Handler> {
@@ -43,14 +33,16 @@ async function main(): Promise<void> {
   const settings = configOrExit();
   const flushTraces = await startTracing('web');
   const pages = await loadPages(settings);
-  const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door, { startPlaybackSweeper }] = await Promise.all([
-    import('#lib/server/uploads.ts'),
-    import('#lib/server/realtime/hub.ts'),
-    import('#lib/server/realtime/listener.ts'),
-    import('#lib/server/realtime/commands.ts'),
-    import('#lib/server/realtime/authenticate.ts'),
-    import('#lib/server/playback-sweeper.ts'),
-  ]);
+  const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door, { startPlaybackSweeper }, { startWork }] =
+    await Promise.all([
+      import('#lib/server/uploads.ts'),
+      import('#lib/server/realtime/hub.ts'),
+      import('#lib/server/realtime/listener.ts'),
+      import('#lib/server/realtime/commands.ts'),
+      import('#lib/server/realtime/authenticate.ts'),
+      import('#lib/server/playback-sweeper.ts'),
+      import('./work.ts'),
+    ]);
   const uploads = createUploadHandler();
 
   const server = createServer((request, response) => {
@@ -90,9 +82,11 @@ async function main(): Promise<void> {
     commands: createCommands(db()),
   });
 
+  let stopWork: () => Promise<void>;
   try {
     await listener.start();
     await hub.start();
+    stopWork = await startWork(settings.jobQueues ?? []);
   } catch (error) {
     log.fatal({ err: error }, 'the database can’t be reached: check DATABASE_URL');
     process.stderr.write('The database can’t be reached: check DATABASE_URL and that PostgreSQL runs.\n');
@@ -118,14 +112,15 @@ async function main(): Promise<void> {
     setTimeout(() => {
       log.warn('web did not close in time');
       process.exit(0);
-    }, CLOSE_WITHIN_MS).unref();
+    }, settings.drainMs + CLOSE_WITHIN_MS).unref();
     stopSweeping();
     stopMetrics();
     // The sockets' clients see the connection end and come back to another process by themselves.
+    const worked = stopWork();
     const served = hub.close(2_000);
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), 3_000).unref();
-    await served;
+    await Promise.all([served, worked]);
     await listener.stop();
     await Promise.all([closeDb(), flushTraces()]);
     process.exit(0);

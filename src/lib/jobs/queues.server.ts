@@ -23,6 +23,9 @@ const CONCURRENCY: Record<QueueName, number> = {
   maintenance: 1,
 };
 
+/** How long a job that was told to end may take for it. */
+const HANDING_BACK_MS = 3_000;
+
 const StageJobSchema = v.object({
   stage: v.picklist(Object.keys(STAGES) as StageName[]),
   itemId: v.pipe(v.number(), v.integer()),
@@ -35,11 +38,12 @@ const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) }
  * Opens pg-boss and works on those named until `stop` is called.
  *
  * Jobs wake their worker by NOTIFY; a look every two seconds finds those whose retry has come due. A worker that dies misses its
- * heartbeat, and the job is tried again.
+ * heartbeat, and the job is tried again. Told to stop, it takes no further job, lets go at once of what runs on machines of the pool,
+ * since that goes on without it, gives the rest `drainMs`, and hands back what is left.
  */
 export async function startQueues(
   context: { readonly sql: Database; readonly pool: Pool; readonly handlers: StageHandlers },
-  databaseUrl: string,
+  { databaseUrl, drainMs }: { readonly databaseUrl: string; readonly drainMs: number },
   queueNames: readonly QueueName[],
 ): Promise<{ stop: () => Promise<void> }> {
   const boss = new PgBoss({
@@ -54,6 +58,7 @@ export async function startQueues(
   await boss.schedule('default', '* * * * *', { schedule: 'dispatch' }, { key: 'dispatch', singletonKey: 'dispatch' });
   await boss.schedule('default', '0 */4 * * *', { schedule: 'sweep' }, { key: 'sweep', singletonKey: 'sweep' });
 
+  const letGo = new AbortController();
   const stopping = new AbortController();
   for (const name of queueNames) {
     await boss.work(
@@ -77,9 +82,11 @@ export async function startQueues(
           );
           return;
         }
-        await runStage(context, v.parse(StageJobSchema, job.data), {
+        const stageJob = v.parse(StageJobSchema, job.data);
+        const end = STAGES[stageJob.stage].where === 'pool' ? letGo : stopping;
+        await runStage(context, stageJob, {
           jobId: job.id,
-          signal: AbortSignal.any([job.signal, stopping.signal]),
+          signal: AbortSignal.any([job.signal, end.signal]),
           complete: async (tx) => {
             // pg-boss gives the number of settled jobs, but its types leave it out.
             const { affected } = (await boss.complete(name, job.id, null, { db: bossDatabase(tx) })) as { affected?: number };
@@ -92,8 +99,11 @@ export async function startQueues(
   log.info({ queues: queueNames }, 'working');
   return {
     stop: async () => {
-      stopping.abort(new ParentStops('The worker is stopping; the job goes on elsewhere.'));
-      await boss.stop({ graceful: true, timeout: 5_000 });
+      const reason = new ParentStops('The worker is stopping; the job goes on elsewhere.');
+      letGo.abort(reason);
+      const impatience = setTimeout(() => stopping.abort(reason), drainMs);
+      await boss.stop({ graceful: true, timeout: drainMs + HANDING_BACK_MS });
+      clearTimeout(impatience);
     },
   };
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import * as v from 'valibot';
-import { QUEUES, type QueueName } from '#lib/jobs/stages.ts';
+import type { QueueName } from '#lib/jobs/stages.ts';
+import { environmentProblems, namedQueues, pemOf } from '#lib/server/environment-rules.ts';
 
 const wholeNumber = (fallback: string) =>
   v.pipe(v.optional(v.string(), fallback), v.regex(/^\d+$/, 'must be a whole number'), v.transform(Number));
@@ -20,7 +21,8 @@ const Environment = v.object({
   HOST: v.optional(v.string(), '127.0.0.1'),
   PORT: wholeNumber('3000'),
   APP_ENV: v.optional(v.picklist(['production', 'development', 'test'], 'must be production, development or test'), 'development'),
-  JOB_QUEUES: v.optional(v.string(), QUEUES.join(',')),
+  JOB_QUEUES: v.optional(v.string()),
+  DRAIN_SECONDS: wholeNumber('5'),
   DATA_DIR: v.optional(v.string(), '.heaters/data'),
   MODEL_DIR: v.optional(v.string(), '.heaters/model'),
   FFMPEG_PATH: v.optional(v.string(), 'ffmpeg'),
@@ -88,7 +90,10 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly appEnv: 'production' | 'development' | 'test';
-  readonly jobQueues: readonly QueueName[];
+  /** Queues that this process works on; null when nothing is said: then a worker takes all, the web process none. */
+  readonly jobQueues: readonly QueueName[] | null;
+  /** How long jobs may go on when the process is told to stop. */
+  readonly drainMs: number;
   /** Object store, work folders and playback cache on disk; absolute. */
   readonly dataDir: string;
   /** Where `npm run model` has put the model of the search by meaning, if it has; absolute. */
@@ -126,10 +131,13 @@ export class ConfigError extends Error {}
 /** Reads the configuration. Throws `ConfigError` naming every variable that is missing or wrong. */
 export function parseConfig(environment: NodeJS.ProcessEnv): Config {
   const isCall = environment.HEATERS_ROLE === 'call';
-  const parsed = v.safeParse(Environment, isCall ? { ...environment, ...NOT_FOR_CALLS } : environment);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'The environment'} ${issue.message}.`).join('\n'));
-  }
+  const given = isCall ? { ...environment, ...NOT_FOR_CALLS } : environment;
+  const parsed = v.safeParse(Environment, given);
+  const problems = [
+    ...(parsed.issues ?? []).map((issue) => `${v.getDotPath(issue) ?? 'The environment'} ${issue.message}.`),
+    ...(isCall ? [] : environmentProblems(given)),
+  ];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join('\n'));
   const env = parsed.output;
   const { PROD_CLOUDFRONT_DOMAIN: domain, PROD_CLOUDFRONT_KEY_PAIR_ID: keyPairId, PROD_CLOUDFRONT_PRIVATE_KEY: privateKey } = env;
   return {
@@ -141,7 +149,8 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     host: env.HOST,
     port: env.PORT,
     appEnv: env.APP_ENV,
-    jobQueues: parseQueues(env.JOB_QUEUES),
+    jobQueues: env.JOB_QUEUES === undefined ? null : namedQueues(env.JOB_QUEUES),
+    drainMs: env.DRAIN_SECONDS * 1000,
     dataDir: path.resolve(env.DATA_DIR),
     modelDir: path.resolve(env.MODEL_DIR),
     ffmpegPath: env.FFMPEG_PATH,
@@ -151,42 +160,25 @@ export function parseConfig(environment: NodeJS.ProcessEnv): Config {
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
     encodePartSeconds: env.ENCODE_PART_SECONDS,
     logLevel: env.LOG_LEVEL,
-    fly: env.RUNNER_BACKEND === 'fly' ? flyOf(env) : null,
+    fly: flyOf(env),
     metricsToken: env.METRICS_TOKEN || null,
     machineId: env.FLY_MACHINE_ID ?? null,
     playbackCache: { maxBytes: env.PLAYBACK_CACHE_MAX_BYTES, minFreeBytes: env.PLAYBACK_CACHE_MIN_FREE_BYTES },
     s3: s3Of(env),
-    cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey } : null,
+    cloudFront: domain && keyPairId && privateKey ? { domain, keyPairId, privateKey: pemOf(privateKey) } : null,
   };
 }
 
-function flyOf(env: v.InferOutput<typeof Environment>): NonNullable<Config['fly']> {
+function flyOf(env: v.InferOutput<typeof Environment>): Config['fly'] {
   const { FLY_API_URL: origin, FLY_APP_NAME: app, FLY_API_TOKEN: token, FLY_IMAGE_REF: image, FLY_REGION: region } = env;
-  if (app === undefined || token === undefined || image === undefined) {
-    throw new ConfigError(
-      Object.entries({ FLY_APP_NAME: app, FLY_API_TOKEN: token, FLY_IMAGE_REF: image })
-        .flatMap(([name, value]) => (value === undefined ? [`${name} is missing: RUNNER_BACKEND=fly boots Fly Machines with it.`] : []))
-        .join('\n'),
-    );
-  }
+  if (env.RUNNER_BACKEND !== 'fly' || !app || !token || !image) return null;
   return { origin, app, token, image, region: region ?? null };
 }
 
-/** The bucket, where one is named. Throws `ConfigError` when what it needs is missing. */
 function s3Of(env: v.InferOutput<typeof Environment>): S3Settings | null {
   const { PROD_S3_BUCKET_NAME: bucket, AWS_REGION: region, AWS_ENDPOINT_URL_S3: endpoint } = env;
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
-  if (!bucket) {
-    if (endpoint) throw new ConfigError('PROD_S3_BUCKET_NAME is missing: AWS_ENDPOINT_URL_S3 names a server of buckets.');
-    return null;
-  }
-  if (!region || !accessKeyId || !secretAccessKey) {
-    throw new ConfigError(
-      Object.entries({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region })
-        .flatMap(([name, value]) => (value ? [] : [`${name} is missing: PROD_S3_BUCKET_NAME names a bucket that needs it.`]))
-        .join('\n'),
-    );
-  }
+  if (!bucket || !region || !accessKeyId || !secretAccessKey) return null;
   return { bucket, region, accessKeyId, secretAccessKey, endpoint: endpoint || null, masterStorageClass: env.MASTER_STORAGE_CLASS };
 }
 
@@ -201,18 +193,6 @@ export function storageEnvironment(s3: S3Settings | null): Record<string, string
     ...(s3.endpoint === null ? {} : { AWS_ENDPOINT_URL_S3: s3.endpoint }),
     MASTER_STORAGE_CLASS: s3.masterStorageClass,
   };
-}
-
-function parseQueues(list: string): QueueName[] {
-  return list
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
-    .map((name) => {
-      const queue = QUEUES.find((known) => known === name);
-      if (queue === undefined) throw new ConfigError(`JOB_QUEUES names “${name}”, known are ${QUEUES.join(', ')}.`);
-      return queue;
-    });
 }
 
 let cached: Config | undefined;

@@ -23,8 +23,8 @@ function given(names: readonly string[]): Record<string, string> {
 /** Fly's published limits, for an action on an app. */
 const FLY_LIMIT = { perSecond: 1, burst: 3 };
 
-/** Starts this process as a parent of the pools, with the backend that the configuration names. */
-export async function startPool(): Promise<Pool> {
+/** Opens the pools with the backend that the configuration names. Only a parent's calls are answered, and only a parent boots machines. */
+export async function startPool({ isParent }: { readonly isParent: boolean }): Promise<Pool> {
   const { databaseUrl, runnerDatabaseUrl, dataDir, ffmpegPath, ffprobePath, pythonPath, logLevel, fly, s3, secretKeyBase } = config();
   const pool = new Pool(databaseUrl, {
     sql: db(),
@@ -51,7 +51,7 @@ export async function startPool(): Promise<Pool> {
       RUNNER_STOP_GRACE_MS: fly === null ? '0' : '25000',
     },
   });
-  await pool.start();
+  if (isParent) await pool.start();
   return pool;
 }
 
