@@ -12,7 +12,7 @@ import { markQueued } from '#lib/server/stores/stage-runs.ts';
 export const OriginEntries = { requestId: v.optional(v.string()), traceparent: v.optional(v.string()) };
 
 /** What a stage's job carries. `itemId` is a video or a clip, as the stage says. */
-export interface StageJob extends v.InferObjectOutput<typeof OriginEntries> {
+export interface StageJob extends v.InferOutput<v.ObjectSchema<typeof OriginEntries, undefined>> {
   readonly stage: StageName;
   readonly itemId: number;
   readonly videoId: number;
