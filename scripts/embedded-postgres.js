@@ -70,7 +70,7 @@ export async function startPostgres({ binaries, home, durable = true }) {
     psql('postgres', `create database ${DATABASE}`);
   }
   return {
-    url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    url: urlOf(password, port),
     home,
     async stop() {
       // SIGINT is PostgreSQL's fast shutdown: sessions are cut, data is flushed.
@@ -80,6 +80,22 @@ export async function startPostgres({ binaries, home, durable = true }) {
       clearTimeout(patience);
     },
   };
+}
+
+/** The URL of the server that runs on the data in `home`, started by another process; null when none does. */
+export function runningPostgres({ binaries, home }) {
+  if (!fs.existsSync(home)) return null;
+  const runAs = process.getuid?.() === 0 ? unprivilegedUser() : null;
+  if (runAs !== null) ({ home } = reachable({ binaries, home, runAs }));
+  const pidFile = path.join(home, 'data', 'postmaster.pid');
+  if (!fs.existsSync(pidFile)) return null;
+  // Source: PostgreSQL's documentation, “Database File Layout”: process id, data folder, start, port.
+  const [pid, , , port] = fs.readFileSync(pidFile, 'utf8').split('\n');
+  return isAlive(Number(pid)) ? urlOf(fs.readFileSync(path.join(home, 'password'), 'utf8').trim(), port) : null;
+}
+
+function urlOf(password, port) {
+  return `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
 }
 
 /** Stops a server that a killed run has left behind on the same data. */
