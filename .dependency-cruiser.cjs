@@ -29,7 +29,7 @@ module.exports = {
       'features-know-no-edges',
       'Features write outbox rows.',
       '^src/lib/server/features',
-      '^src/lib/(core|live|jobs/stages)|^src/lib/server/(?!realtime)|^node:',
+      '^src/lib/(core|live|jobs/stages)|^src/lib/server/(?!realtime|api/)|^node:',
     ),
     importer('fluent-ffmpeg', 'node_modules/fluent-ffmpeg', '^src/lib/server/media/ffmpeg'),
     importer('lucia', 'node_modules/(lucia|@lucia-auth)', '^src/lib/server/auth/lucia'),

@@ -66,7 +66,8 @@ async function answer(event: RequestEvent, resolve: Parameters<Handle>[0]['resol
   event.locals.user = null;
   event.locals.session = null;
   const routeId = event.route.id ?? '';
-  if (!PROBES.has(routeId)) {
+  // Programs bring a token and never a cookie.
+  if (!PROBES.has(routeId) && !routeId.startsWith('/api/')) {
     const valid = await validateSession(db(), event.request.headers.get('cookie'));
     event.locals.user = valid?.user ?? null;
     event.locals.session = valid?.session ?? null;

@@ -7,6 +7,7 @@ import { expireUploads } from '#lib/server/features/upload-parts.ts';
 import { log } from '#lib/server/log.ts';
 import { ATTEMPT_PREFIXES } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
+import { removeEndedTokens } from '#lib/server/stores/api-tokens.ts';
 import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
 import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
 import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
@@ -15,6 +16,7 @@ import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
 const ATTEMPT_LIFETIME_MS = 24 * 3_600_000;
 const CALL_LIFETIME_DAYS = 14;
 const POOL_EVENT_LIFETIME_DAYS = 90;
+const ENDED_TOKEN_LIFETIME_DAYS = 90;
 
 /**
  * Removes what nobody needs: files of attempts that another attempt has overtaken or whose video is gone,
@@ -26,6 +28,7 @@ export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   const ruledOut = await applyLibraryRules(sql);
   const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
+  await removeEndedTokens(sql, ENDED_TOKEN_LIFETIME_DAYS);
   log.info({ removedFiles, endedUploads, ruledOut, removedCalls }, 'swept');
 }
 

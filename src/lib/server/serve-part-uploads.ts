@@ -39,7 +39,8 @@ export function isPartUploadRequest(request: IncomingMessage): boolean {
  * `GET` tells how it stands, `DELETE` ends it, `POST …/sign` gives the URL for a part, `POST …/finish` makes it a video.
  */
 export async function servePartUploads(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const allowed = await uploadActor(request.headers.cookie ?? null, request.headers.origin ?? null);
+  const { cookie = null, origin = null, authorization = null } = request.headers;
+  const allowed = await uploadActor({ cookie, origin, authorization });
   const { status, body } =
     allowed.kind === 'ok' ? await answerFor(request, allowed.actor) : { status: allowed.status, body: allowed.message };
   const isText = typeof body === 'string';

@@ -92,7 +92,8 @@ async function takeInFinished(directory: string, datastore: FileStore): Promise<
 }
 
 async function authorise(headers: Headers): Promise<Actor> {
-  const allowed = await uploadActor(headers.get('cookie'), headers.get('origin'));
+  const [cookie, origin, authorization] = [headers.get('cookie'), headers.get('origin'), headers.get('authorization')];
+  const allowed = await uploadActor({ cookie, origin, authorization });
   if (allowed.kind === 'refused') throw answer(allowed.status, allowed.message);
   return allowed.actor;
 }

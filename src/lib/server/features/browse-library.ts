@@ -2,15 +2,16 @@ import type { Timebase } from '#lib/core/frame-rate.ts';
 import type { LibrarySnapshot, VideoData } from '#lib/live/apply-event.ts';
 import type { SessionData } from '#lib/live/apply-session.ts';
 import { sessionTopic, videoTopic } from '#lib/live/topics.ts';
-import type { ClipView } from '#lib/live/views.ts';
-import type { Database, Transaction } from '#lib/server/db.ts';
+import type { ClipView, VideoView } from '#lib/live/views.ts';
+import type { Database, Sql, Transaction } from '#lib/server/db.ts';
+import { requireInSession, type Actor } from '#lib/server/features/rights.ts';
 import { claimsOf } from '#lib/server/stores/claims.ts';
-import { approvedClips, clipsOfVideos } from '#lib/server/stores/clips.ts';
+import { approvedClips, clipsById, clipsInSession, clipsOfVideos } from '#lib/server/stores/clips.ts';
 import { latestEvents, latestSeq, latestSeqs } from '#lib/server/stores/outbox.ts';
 import { sessionMembers, sessionView } from '#lib/server/stores/review-sessions.ts';
 import { commentViews, drawingViews } from '#lib/server/stores/talk.ts';
 import { votesOf } from '#lib/server/stores/votes.ts';
-import { videoViews } from '#lib/server/stores/videos.ts';
+import { videoIdsBefore, videoViews, type VideoFilters } from '#lib/server/stores/videos.ts';
 
 const LOG_LENGTH = 200;
 
@@ -22,6 +23,35 @@ function onSnapshot<T>(sql: Database, read: (tx: Transaction) => Promise<T>): Pr
 /** The library: all videos, newest first, as of event `seq` of topic `library`. */
 export function libraryPage(sql: Database): Promise<LibrarySnapshot> {
   return onSnapshot(sql, async (tx) => ({ videos: await videoViews(tx), seq: await latestSeq(tx, 'library') }));
+}
+
+/** Some videos that pass the filters, newest first, from below an id. */
+export async function videosPage(
+  sql: Sql,
+  page: VideoFilters & { readonly beforeId: number | null; readonly limit: number },
+): Promise<VideoView[]> {
+  return videoViews(sql, await videoIdsBefore(sql, page));
+}
+
+/** A video as lists show it; null when there is none. */
+export async function videoView(sql: Sql, videoId: number): Promise<VideoView | null> {
+  return (await videoViews(sql, [videoId]))[0] ?? null;
+}
+
+/** A video's clips in source order; null when there is no such video. */
+export async function videoClips(sql: Sql, videoId: number): Promise<ClipView[] | null> {
+  return (await videoView(sql, videoId)) === null ? null : clipsOfVideos(sql, [videoId]);
+}
+
+/** A clip; null when there is none, or none any more. */
+export async function clipView(sql: Sql, clipId: number): Promise<ClipView | null> {
+  return (await clipsById(sql, [clipId]))[0] ?? null;
+}
+
+/** A session's clips in the order of its films, for those who take part in it; null for all others. */
+export async function sessionClips(sql: Sql, actor: Actor, sessionId: number): Promise<ClipView[] | null> {
+  const allowed = await requireInSession(sql, actor, sessionId, 'watch');
+  return allowed.kind === 'refused' ? null : clipsInSession(sql, sessionId);
 }
 
 /** A video with all that its page shows; null when there is none. */

@@ -30,6 +30,19 @@ export async function videoFileUrl(sql: Sql, videoId: number, file: 'poster' | '
   return key ? signMediaUrl(key, { ttlMs: URL_LIFETIME_MS }) : null;
 }
 
+/** Where a video's poster, proxy or master lies, and what it is called for people; null where it can't be read now. */
+export async function videoFile(
+  sql: Sql,
+  videoId: number,
+  file: 'poster' | 'proxy' | 'master',
+): Promise<{ readonly key: string; readonly downloadName: string } | null> {
+  const video = await findVideo(sql, videoId);
+  if (video === null) return null;
+  const key = { poster: video.thumbnailKey, proxy: video.proxyKey, master: video.masterKey }[file];
+  if (key === null || (file === 'master' && !(await isReadable(key)))) return null;
+  return { key, downloadName: `${video.title} ${file}.${file === 'poster' ? 'jpg' : 'mp4'}` };
+}
+
 /** A short-lived signed URL of a picture of a clip, as it was over these frames; null where there is none. */
 export async function stillFileUrl(sql: Sql, clipId: number, span: FrameSpan, name: string): Promise<string | null> {
   const [clip] = await exportRows(sql, [clipId]);
@@ -39,10 +52,14 @@ export async function stillFileUrl(sql: Sql, clipId: number, span: FrameSpan, na
 
 /** A short-lived signed URL that downloads a video's master; null while it can't be read. */
 export async function masterDownloadUrl(sql: Sql, videoId: number): Promise<string | null> {
-  const video = await findVideo(sql, videoId);
-  const availability = video?.masterKey ? await objectStore().availability(video.masterKey) : null;
-  if (!video?.masterKey || availability === null || availability.kind === 'archived' || availability.kind === 'restoring') return null;
-  return signMediaUrl(video.masterKey, { ttlMs: URL_LIFETIME_MS, downloadName: `${video.title} master.mp4` });
+  const file = await videoFile(sql, videoId, 'master');
+  return file === null ? null : signMediaUrl(file.key, { ttlMs: URL_LIFETIME_MS, downloadName: file.downloadName });
+}
+
+/** Whether an object can be read now: it is there, and not in the archive. */
+async function isReadable(key: string): Promise<boolean> {
+  const availability = await objectStore().availability(key);
+  return availability?.kind === 'ready' || availability?.kind === 'restored';
 }
 
 /** A short-lived signed URL that downloads an exported clip; null when it is not exported. */

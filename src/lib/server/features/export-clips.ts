@@ -5,8 +5,19 @@ import type { Outcome } from '#lib/server/features/manage-video.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { clipsById, publishClips } from '#lib/server/stores/clips.ts';
-import { queueExports, setExportSettings, type ExportSettings, type ExportSource } from '#lib/server/stores/export-settings.ts';
+import {
+  exportSettings,
+  queueExports,
+  setExportSettings,
+  type ExportSettings,
+  type ExportSource,
+} from '#lib/server/stores/export-settings.ts';
 import { findVideo, publishToLibrary } from '#lib/server/stores/videos.ts';
+
+/** How clips are exported and what their files are called. */
+export function currentExportSettings(sql: Sql): Promise<ExportSettings> {
+  return exportSettings(sql);
+}
 
 /** Changes how clips are exported and what their files are called, from now on. */
 export async function changeExportSettings(sql: Database, actor: Actor, settings: ExportSettings): Promise<Outcome> {

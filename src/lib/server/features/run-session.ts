@@ -1,7 +1,7 @@
 import { joinSpans } from '#lib/core/cuts.ts';
 import { tally } from '#lib/core/consensus.ts';
 import type { ClaimReply, DoneReply, Refused, SessionCommand } from '#lib/live/commands.ts';
-import type { SessionListItem, SessionMode, SessionSpan, SessionSummary, SessionView } from '#lib/live/session-views.ts';
+import type { MemberView, SessionListItem, SessionMode, SessionSpan, SessionSummary, SessionView } from '#lib/live/session-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { includes, requireInSession, requireUnderWay, rightIn, type Actor } from '#lib/server/features/rights.ts';
 import * as claims from '#lib/server/stores/claims.ts';
@@ -63,6 +63,16 @@ export async function createSession(
 /** The sessions that someone takes part in; an admin sees all. */
 export function listSessions(sql: Sql, actor: Actor): Promise<SessionListItem[]> {
   return sessions.listSessions(sql, actor.role === 'admin' ? null : actor.userId);
+}
+
+/** A session and who takes part, for those who do; null for all others. */
+export async function viewSession(
+  sql: Sql,
+  actor: Actor,
+  sessionId: number,
+): Promise<{ readonly session: SessionView; readonly members: MemberView[] } | null> {
+  const allowed = await requireInSession(sql, actor, sessionId, 'watch');
+  return allowed.kind === 'refused' ? null : { session: allowed.session, members: await sessions.sessionMembers(sql, sessionId) };
 }
 
 /** Changes how a session goes on: its lead, mode, votes, people, end. */

@@ -1,7 +1,7 @@
 import { mentionedIds } from '#lib/core/mentions.ts';
 import type { CommentCommand, DoneReply, DrawCommand, MarkCommand } from '#lib/live/commands.ts';
 import { userTopic, videoTopic } from '#lib/live/topics.ts';
-import type { HistoryEntry, MentionView } from '#lib/live/talk-views.ts';
+import type { CommentView, HistoryEntry, MentionView } from '#lib/live/talk-views.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { refusalToDecide, type Actor } from '#lib/server/features/rights.ts';
 import { setStars, setTag, tagsInUse } from '#lib/server/stores/clip-marks.ts';
@@ -10,7 +10,7 @@ import { historyOf } from '#lib/server/stores/decisions.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
 import * as talk from '#lib/server/stores/talk.ts';
 import { mentionablePeople } from '#lib/server/stores/users.ts';
-import { lockVideo } from '#lib/server/stores/videos.ts';
+import { findVideo, lockVideo } from '#lib/server/stores/videos.ts';
 
 const GONE = { kind: 'refused', message: 'This comment was deleted.' } as const;
 const HISTORY_LENGTH = 100;
@@ -141,6 +141,17 @@ export async function markClip(sql: Database, actor: Actor, command: MarkCommand
 export async function clipHistory(sql: Sql, clipId: number): Promise<readonly HistoryEntry[]> {
   const [clip] = await clipsById(sql, [clipId]);
   return clip === undefined ? [] : historyOf(sql, clip.videoId, clip, HISTORY_LENGTH);
+}
+
+/** A video's comments, in the order of the film; null when there is no such video. */
+export async function commentsOf(sql: Sql, videoId: number): Promise<CommentView[] | null> {
+  return (await findVideo(sql, videoId)) === null ? null : talk.commentViews(sql, { videoIds: [videoId] });
+}
+
+/** A comment; null when there is none, or none any more. */
+export async function commentById(sql: Sql, id: string): Promise<CommentView | null> {
+  const [found] = await talk.commentViews(sql, { ids: [id] });
+  return found === undefined || found.isDeleted || (await findVideo(sql, found.videoId)) === null ? null : found;
 }
 
 /** The comments that mention someone, newest first. */

@@ -51,7 +51,7 @@ export async function fileResponse(
 }
 
 /** Whether an `If-None-Match` header names a tag: by itself, in a list, or as `*` (RFC 9110, 13.1.2). */
-function namesTag(header: string | null, etag: string): boolean {
+export function namesTag(header: string | null, etag: string): boolean {
   return (header ?? '').split(',').some((tag) => [etag, '*'].includes(tag.trim().replace(/^W\//, '')));
 }
 

@@ -204,6 +204,28 @@ export async function unfinishedVideos(sql: Sql): Promise<{ id: number; state: V
   ];
 }
 
+/** Which videos are wanted; what is left out restricts nothing. */
+export interface VideoFilters {
+  readonly state?: VideoState | undefined;
+  /** A part of the title, in any case. */
+  readonly title?: string | undefined;
+}
+
+/** The ids of videos that pass the filters, from below an id, the newest first. */
+export async function videoIdsBefore(
+  sql: Sql,
+  { state, title, beforeId, limit }: VideoFilters & { readonly beforeId: number | null; readonly limit: number },
+): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select id from videos
+    where deleted_at is null
+      and (${beforeId}::int is null or id < ${beforeId}::int)
+      and (${state ?? null}::text is null or state = ${state ?? null}::text)
+      and (${title ?? null}::text is null or strpos(lower(title), lower(${title ?? null}::text)) > 0)
+    order by id desc limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
 /** Videos as the library shows them, newest first; all of them, or those named. */
 export async function videoViews(sql: Sql, videoIds?: readonly number[]): Promise<VideoView[]> {
   const rows = await sql<(Omit<VideoView, 'frameRate' | 'clipCounts' | 'stages'> & Parameters<typeof timebaseOf>[0] & ClipCounts)[]>`

@@ -1,9 +1,11 @@
 import { fail, redirect } from '@sveltejs/kit';
 import * as v from 'valibot';
+import { SCOPE_NAMES, TOKEN_DAYS } from '#lib/live/api-scopes.ts';
 import { NameSchema, readForm, type FieldErrors } from '#lib/server/auth/forms.ts';
-import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
+import { actorOf, requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { PASSWORD_MIN_LENGTH } from '#lib/server/auth/passwords.ts';
 import { db } from '#lib/server/db.ts';
+import { makeToken, ownTokens, revokeToken } from '#lib/server/features/api-tokens.ts';
 import { changeName, changePassword, hasPassword, signOutEverywhere } from '#lib/server/features/accounts.ts';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -12,12 +14,19 @@ export const load: PageServerLoad = async (event) => {
   const user = requireUser(event);
   return {
     hasPassword: await hasPassword(db(), user.id),
+    tokens: await ownTokens(db(), user.id),
     isWelcome: event.url.searchParams.has('welcome'),
     passwordMinLength: PASSWORD_MIN_LENGTH,
   };
 };
 
-/** Changes the name or the password, or ends all sessions. */
+const TokenFields = {
+  tokenName: NameSchema,
+  validDays: v.pipe(v.string(), v.transform(Number), v.picklist(TOKEN_DAYS, 'Choose how long the token is good for.')),
+};
+const ScopesSchema = v.pipe(v.array(v.picklist(SCOPE_NAMES)), v.minLength(1));
+
+/** Changes the name or the password, makes and revokes tokens, or ends all sessions. */
 export const actions: Actions = {
   name: async (event) => {
     const user = requireUser(event);
@@ -42,6 +51,27 @@ export const actions: Actions = {
     return answer('password', {});
   },
 
+  makeToken: async (event) => {
+    const user = requireUser(event);
+    const form = await event.request.formData();
+    const read = readForm(form, TokenFields);
+    const scopes = v.safeParse(ScopesSchema, form.getAll('scope'));
+    if (read.kind === 'invalid') return fail(400, answer(null, read.errors));
+    if (!scopes.success) return fail(400, answer(null, { scope: 'Choose what the token is good for.' }));
+    const { tokenName: name, validDays } = read.fields;
+    const outcome = await makeToken(db(), actorOf(user), { name, validDays, scopes: scopes.output });
+    if (outcome.kind === 'refused') return fail(400, answer(null, { scope: outcome.message }));
+    return { ...answer('token', {}), secret: outcome.secret };
+  },
+
+  revokeToken: async (event) => {
+    const user = requireUser(event);
+    const tokenId = Number((await event.request.formData()).get('tokenId')) || 0;
+    // One's own only: an admin revokes those of others on the page for that.
+    const outcome = await revokeToken(db(), { ...actorOf(user), role: 'viewer' }, tokenId);
+    return outcome.kind === 'ok' ? answer(null, {}) : fail(400, answer(null, { token: outcome.message }));
+  },
+
   signOutEverywhere: async (event) => {
     const user = requireUser(event);
     await signOutEverywhere(db(), user.id);
@@ -50,6 +80,6 @@ export const actions: Actions = {
   },
 };
 
-function answer(saved: 'name' | 'password' | null, errors: FieldErrors) {
-  return { saved, errors };
+function answer(saved: 'name' | 'password' | 'token' | null, errors: FieldErrors) {
+  return { saved, errors, secret: null as string | null };
 }

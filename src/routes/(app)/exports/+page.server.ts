@@ -3,9 +3,8 @@ import * as v from 'valibot';
 import { actorOf, requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { exportsPage } from '#lib/server/features/browse-library.ts';
-import { changeExportSettings, exportAgain } from '#lib/server/features/export-clips.ts';
+import { changeExportSettings, currentExportSettings, exportAgain } from '#lib/server/features/export-clips.ts';
 import { retryExport } from '#lib/server/features/manage-video.ts';
-import { exportSettings } from '#lib/server/stores/export-settings.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 const Settings = v.object({ source: v.picklist(['proxy', 'master']), nameTemplate: v.string() });
@@ -20,7 +19,7 @@ const Again = v.object({
 
 export const load: PageServerLoad = async (event) => {
   requireUser(event);
-  return { ...(await exportsPage(db())), settings: await exportSettings(db()) };
+  return { ...(await exportsPage(db())), settings: await currentExportSettings(db()) };
 };
 
 export const actions: Actions = {

@@ -1,11 +1,9 @@
-import { Readable } from 'node:stream';
 import { error } from '@sveltejs/kit';
 import * as v from 'valibot';
-import { ZipFile } from 'yazl';
 import { requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { exportedFiles } from '#lib/server/features/download-files.ts';
-import { objectStore } from '#lib/server/storage/object-store.ts';
+import { zipResponse } from '#lib/server/zip-response.ts';
 import type { RequestHandler } from './$types';
 
 const ClipIds = v.pipe(
@@ -21,26 +19,5 @@ export const GET: RequestHandler = async (event) => {
   if (!clipIds.success) error(400, 'Choose between 1 and 1000 clips: ?clips=1,2,3.');
   const files = await exportedFiles(db(), clipIds.output);
   if (files.length === 0) error(404, 'None of these clips is exported (yet).');
-  const zip = new ZipFile();
-  const hasSidecars = event.url.searchParams.get('sidecars') === '1';
-  for (const { key, name, sidecar } of files) {
-    if (hasSidecars) zip.addBuffer(Buffer.from(sidecar), name.replace(/mp4$/, 'json'));
-    // Video does not shrink: store it as it is.
-    zip.addReadStreamLazy(name, { compress: false }, (take) => {
-      objectStore()
-        .openRead(key)
-        .then(
-          (stream) => take(null, stream),
-          (cause: unknown) => take(cause, undefined as never),
-        );
-    });
-  }
-  zip.end();
-  return new Response(Readable.toWeb(Readable.from(zip.outputStream)) as ReadableStream, {
-    headers: {
-      'content-type': 'application/zip',
-      'content-disposition': `attachment; filename="heaters-clips-${files.length}.zip"`,
-      'cache-control': 'no-store',
-    },
-  });
+  return zipResponse(files, event.url.searchParams.get('sidecars') === '1');
 };
