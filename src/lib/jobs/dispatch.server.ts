@@ -2,6 +2,7 @@ import type { StageName } from '#lib/jobs/stages.ts';
 import type { VideoState } from '#lib/live/views.ts';
 import type { Database } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
+import { dispatchDeliveries } from '#lib/server/features/deliver-webhooks.ts';
 import { lookAfterRestores } from '#lib/server/features/keep-library.ts';
 import { videosToEmbed } from '#lib/server/features/embed-clips.ts';
 import { strandedExports } from '#lib/server/stores/clips.ts';
@@ -29,6 +30,7 @@ export async function dispatch(sql: Database): Promise<void> {
   }
   for (const id of await videosWithoutStills(sql)) await sql.begin((tx) => enqueueStage(tx, 'keyframes', { itemId: id, videoId: id }));
   for (const id of await videosToEmbed(sql)) await sql.begin((tx) => enqueueStage(tx, 'embed', { itemId: id, videoId: id }));
+  await dispatchDeliveries(sql);
   await lookAfterRestores(sql);
   for (const { id, videoId, version } of await strandedExports(sql)) {
     await sql.begin((tx) => enqueueStage(tx, 'export', { itemId: id, videoId }, { revision: `v${version}` }));

@@ -7,6 +7,7 @@ import { STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
 import { sweep } from '#lib/jobs/sweep.server.ts';
 import type { Database } from '#lib/server/db.ts';
 import { bossDatabase, OriginEntries } from '#lib/server/enqueue.ts';
+import { deliverWebhook } from '#lib/server/features/deliver-webhooks.ts';
 import { log } from '#lib/server/log.ts';
 import { ParentStops, type Pool } from '#lib/server/pool/pool.ts';
 import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
@@ -32,6 +33,7 @@ const StageJobSchema = v.object({
   videoId: v.pipe(v.number(), v.integer()),
   ...OriginEntries,
 });
+const DeliverySchema = v.object({ webhookDelivery: v.pipe(v.number(), v.integer()) });
 const ScheduledSchema = v.object({ schedule: v.picklist(['dispatch', 'sweep']) });
 
 /**
@@ -78,6 +80,16 @@ export async function startQueues(
           await withLogFields({ jobId: job.id, schedule }, () =>
             inSpan(`schedule ${schedule}`, { kind: 'CONSUMER' }, () =>
               schedule === 'dispatch' ? dispatch(context.sql) : sweep(context.sql),
+            ),
+          );
+          return;
+        }
+        const delivery = v.safeParse(DeliverySchema, job.data);
+        if (delivery.success) {
+          const deliveryId = delivery.output.webhookDelivery;
+          await withLogFields({ jobId: job.id, deliveryId }, () =>
+            inSpan('webhook delivery', { kind: 'CONSUMER' }, () =>
+              deliverWebhook(context.sql, deliveryId, AbortSignal.any([job.signal, stopping.signal])),
             ),
           );
           return;

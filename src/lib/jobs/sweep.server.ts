@@ -11,12 +11,14 @@ import { removeEndedTokens } from '#lib/server/stores/api-tokens.ts';
 import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
 import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
 import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
+import { removeOldDeliveries } from '#lib/server/stores/webhooks.ts';
 
 /** Longer than any attempt may take: what is older and not referred to, nobody will refer to. */
 const ATTEMPT_LIFETIME_MS = 24 * 3_600_000;
 const CALL_LIFETIME_DAYS = 14;
 const POOL_EVENT_LIFETIME_DAYS = 90;
 const ENDED_TOKEN_LIFETIME_DAYS = 90;
+const DELIVERY_LIFETIME_DAYS = 30;
 
 /**
  * Removes what nobody needs: files of attempts that another attempt has overtaken or whose video is gone,
@@ -29,6 +31,7 @@ export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
   await removeEndedTokens(sql, ENDED_TOKEN_LIFETIME_DAYS);
+  await removeOldDeliveries(sql, DELIVERY_LIFETIME_DAYS);
   log.info({ removedFiles, endedUploads, ruledOut, removedCalls }, 'swept');
 }
 

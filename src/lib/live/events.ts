@@ -59,6 +59,8 @@ export type LiveSignal =
       readonly type: 'clip-ready';
       readonly payload: { readonly clipId: number; readonly startFrame: number; readonly endFrame: number };
     }
+  /** A webhook, or what was delivered to it, has changed. */
+  | { readonly topic: Topic; readonly type: 'webhook-changed'; readonly payload: { readonly webhookId: number } }
   /** Seats that are new or changed, and those that are left; `isAll`: no others are shown. `seatCount` counts all. */
   | {
       readonly topic: Topic;

@@ -79,3 +79,27 @@ export async function enqueueStage(
   });
   if (sentId !== null) await markQueued(tx, stage, item);
 }
+
+/**
+ * Enqueues an attempt to deliver to a webhook, in the caller's transaction. The time at which it is due names it, so that
+ * asking again for the same attempt doubles nothing.
+ */
+export async function enqueueDelivery(tx: Transaction, { id, dueAt }: { readonly id: number; readonly dueAt: Date }): Promise<void> {
+  await (
+    await boss()
+  ).send(
+    'background_jobs',
+    { webhookDelivery: id },
+    {
+      db: bossDatabase(tx),
+      singletonKey: `webhook:${id}:${dueAt.getTime()}`,
+      // Short, and somebody waits for it: ahead of pictures and embeddings.
+      priority: 5,
+      ...(dueAt.getTime() > Date.now() ? { startAfter: dueAt } : {}),
+      retryLimit: 50,
+      retryDelay: 3,
+      expireInSeconds: 60,
+      heartbeatSeconds: 10,
+    },
+  );
+}

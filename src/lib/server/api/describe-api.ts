@@ -13,23 +13,25 @@ export function documentForPeople() {
   const schemas = (document['components'] as { schemas: Record<string, Json> }).schemas;
   const chapters = TAGS.map((tag) => ({
     tag,
-    operations: OPERATIONS.filter((operation) => operation.tag === tag).map(({ id, method, path, scope, summary, status, description = null }) => {
-      const described = paths[path]![method.toLowerCase()]!;
-      const body = (described['requestBody'] as { content: Record<string, { schema: Json }> } | undefined)?.content['application/json']
-        ?.schema;
-      const responses = described['responses'] as Record<string, { content?: Record<string, { schema?: Json }> }>;
-      const [answerStatus = '', answer] =
-        Object.entries(responses).find(([code]) => code === String(status ?? (responses['204'] ? 204 : 200))) ?? [];
-      const [mediaType, content] = Object.entries(answer?.content ?? {})[0] ?? [];
-      return {
-        ...{ id, method, scope, summary, path: API_ROOT + path, description },
-        parameters: (described['parameters'] as { name: string; in: string; required: boolean; description?: string; schema: Json }[]).map(
-          ({ schema, description, ...parameter }) => ({ ...parameter, type: inWords(schema), description: description ?? null }),
-        ),
-        body: body === undefined ? null : inWords(body),
-        answer: { status: answerStatus, type: content?.schema === undefined ? (mediaType ?? null) : inWords(content.schema) },
-      };
-    }),
+    operations: OPERATIONS.filter((operation) => operation.tag === tag).map(
+      ({ id, method, path, scope, summary, status, description = null }) => {
+        const described = paths[path]![method.toLowerCase()]!;
+        const body = (described['requestBody'] as { content: Record<string, { schema: Json }> } | undefined)?.content['application/json']
+          ?.schema;
+        const responses = described['responses'] as Record<string, { content?: Record<string, { schema?: Json }> }>;
+        const [answerStatus = '', answer] =
+          Object.entries(responses).find(([code]) => code === String(status ?? (responses['204'] ? 204 : 200))) ?? [];
+        const [mediaType, content] = Object.entries(answer?.content ?? {})[0] ?? [];
+        return {
+          ...{ id, method, scope, summary, path: API_ROOT + path, description },
+          parameters: (
+            described['parameters'] as { name: string; in: string; required: boolean; description?: string; schema: Json }[]
+          ).map(({ schema, description, ...parameter }) => ({ ...parameter, type: inWords(schema), description: description ?? null })),
+          body: body === undefined ? null : inWords(body),
+          answer: { status: answerStatus, type: content?.schema === undefined ? (mediaType ?? null) : inWords(content.schema) },
+        };
+      },
+    ),
   })).filter(({ operations }) => operations.length > 0);
   return {
     chapters,

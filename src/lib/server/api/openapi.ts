@@ -1,6 +1,7 @@
 import { toJsonSchema, toJsonSchemaDefs, type ConversionConfig } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { SCOPES } from '#lib/live/api-scopes.ts';
+import { WEBHOOK_EVENTS, type WebhookEvent } from '#lib/live/webhooks.ts';
 import { TAGS, type Operation } from '#lib/server/api/define-operation.ts';
 import { OPERATIONS } from '#lib/server/api/operations.ts';
 import { PROBLEMS, ProblemSchema, type ProblemKind } from '#lib/server/api/problem.ts';
@@ -24,6 +25,8 @@ const NAMED = {
   Person: schemas.PersonSchema,
   Invite: schemas.InviteSchema,
   Token: schemas.TokenSchema,
+  Webhook: schemas.WebhookSchema,
+  WebhookDelivery: schemas.DeliverySchema,
   Problem: ProblemSchema,
 };
 
@@ -95,6 +98,18 @@ function operationOf(operation: Operation): Json {
   };
 }
 
+function webhookOf(event: WebhookEvent, data: v.GenericSchema): Json {
+  const message = v.object({ type: v.literal(event), timestamp: v.pipe(v.string(), v.isoTimestamp()), data });
+  const description = 'Signed by the Standard Webhooks specification; comes at least once, in no promised order.';
+  return {
+    post: {
+      ...{ operationId: `on:${event}`, tags: ['Webhooks'], summary: WEBHOOK_EVENTS[event], description },
+      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(message, 'output') } } },
+      responses: { '2XX': { description: 'Taken. Anything else is tried again, for about a day.' } },
+    },
+  };
+}
+
 /** The OpenAPI 3.1 document, written from the same table and schemas that answer requests. */
 export function openApiDocument(): Json {
   const paths: Record<string, Record<string, Json>> = {};
@@ -109,6 +124,9 @@ export function openApiDocument(): Json {
     servers: [{ url: API_ROOT }],
     tags: TAGS.map((name) => ({ name })),
     paths,
+    webhooks: Object.fromEntries(
+      Object.entries(schemas.WEBHOOK_DATA).map(([event, data]) => [event, webhookOf(event as WebhookEvent, data)]),
+    ),
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'A token from your account’s page.' } },
       schemas: toJsonSchemaDefs(NAMED, { ...conversion, typeMode: 'output' }),

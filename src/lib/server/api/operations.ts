@@ -6,6 +6,7 @@ import { exportOperations } from '#lib/server/api/operations/exports.ts';
 import { peopleOperations } from '#lib/server/api/operations/people.ts';
 import { sessionOperations } from '#lib/server/api/operations/sessions.ts';
 import { videoOperations } from '#lib/server/api/operations/videos.ts';
+import { webhookOperations } from '#lib/server/api/operations/webhooks.ts';
 
 /** All that a program can do: the one table from which requests are routed and the document is written. */
 export const OPERATIONS: readonly Operation[] = [
@@ -16,4 +17,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...sessionOperations,
   ...exportOperations,
   ...peopleOperations,
+  ...webhookOperations,
 ];

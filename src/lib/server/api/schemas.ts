@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { WEBHOOK_EVENT_NAMES, type WebhookEvent } from '#lib/live/webhooks.ts';
 import { SCOPE_NAMES } from '#lib/live/api-scopes.ts';
 import { isPlace, PAGE } from '#lib/server/api/cursor.ts';
 import { ROLES } from '#lib/live/views.ts';
@@ -207,3 +208,47 @@ export const TokenSchema = v.object({
   lastUsedAt: v.nullable(time),
   state: v.picklist(['active', 'expired', 'revoked', 'disabled']),
 });
+
+export const WebhookEventSchema = v.picklist(WEBHOOK_EVENT_NAMES);
+export const WebhookSchema = v.object({
+  id: wholeNumber,
+  url: v.string(),
+  description: v.string(),
+  events: v.array(WebhookEventSchema),
+  isEnabled: v.boolean(),
+  disabledReason: v.nullable(v.string()),
+  failingSince: v.nullable(time),
+  previousUntil: v.pipe(v.nullable(time), v.description('Until when the secret before the last rotation signs too.')),
+  createdByName: v.nullable(v.string()),
+  createdAt: time,
+  pendingCount: wholeNumber,
+  failedCount: wholeNumber,
+});
+export const DeliverySchema = v.object({
+  id: wholeNumber,
+  messageId: v.pipe(v.string(), v.description('Sent as `webhook-id`.')),
+  event: v.union([WebhookEventSchema, v.literal('ping')]),
+  state: v.picklist(['pending', 'delivered', 'failed']),
+  createdAt: time,
+  nextAttemptAt: v.nullable(time),
+  attempts: v.array(
+    v.object({
+      ...{ at: time, durationMs: v.number(), status: v.nullable(wholeNumber), error: v.nullable(v.string()), responseExcerpt: v.string() },
+    }),
+  ),
+  payloadExcerpt: v.string(),
+});
+
+const videoId = wholeNumber;
+/** What webhooks are told with each event, as `data`. */
+export const WEBHOOK_DATA = {
+  'video.ready': v.object({ video: VideoSchema }),
+  'video.failed': v.object({ video: VideoSchema }),
+  'clip.ready': v.object({ videoId, clipIds: v.array(wholeNumber) }),
+  'clip.decided': v.object({
+    ...{ videoId, kind: v.string(), actorName: v.nullable(v.string()), clips: v.array(ClipSchema), removedClipIds: v.array(wholeNumber) },
+  }),
+  'export.done': v.object({ videoId, clip: ClipSchema }),
+  'export.failed': v.object({ videoId, clip: ClipSchema }),
+  'session.closed': v.object({ session: SessionSchema }),
+} as const satisfies Record<WebhookEvent, v.GenericSchema>;

@@ -1,6 +1,9 @@
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import type { LiveEvent, LiveEventBody, LiveSignal } from '#lib/live/events.ts';
 import type { Topic } from '#lib/live/topics.ts';
+import { webhookMessage } from '#lib/live/webhooks.ts';
+import { enqueueDelivery } from '#lib/server/enqueue.ts';
+import { insertDeliveries } from '#lib/server/stores/webhooks.ts';
 
 /** Postgres channel of durable events. */
 export const EVENTS_CHANNEL = 'heaters_events';
@@ -10,11 +13,14 @@ export const SIGNALS_CHANNEL = 'heaters_signals';
 /** Postgres channel on which web nodes tell each other of seats, playheads and strokes. */
 export const NODES_CHANNEL = 'heaters_nodes';
 
-/** Adds an event to a topic, in the transaction that makes it true. Gives its number. */
+/** Adds an event to a topic, and what webhooks are to be told of it, in the transaction that makes it true. Gives its number. */
 export async function publish(sql: Transaction, topic: Topic, event: LiveEventBody, actorId: number | null): Promise<number> {
   const [row] = await sql<{ seq: number }[]>`
     select publish_event(${topic}, ${event.type}, ${sql.json(event.payload as never)}, ${actorId}) as seq`;
-  return row!.seq;
+  const { seq } = row!;
+  const message = webhookMessage(topic, event);
+  if (message !== null) for (const delivery of await insertDeliveries(sql, topic, seq, message)) await enqueueDelivery(sql, delivery);
+  return seq;
 }
 
 /** Sends a signal to every web node; nothing is stored. */

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** Thrown for an address that downloads may not reach. */
+/** Thrown for an address that people’s URLs may not lead to. */
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
 }
@@ -43,5 +43,5 @@ export const publicLookup: LookupFunction = (hostname, options, callback) => {
 };
 
 function refusal(hostname: string): AddressRefused {
-  return new AddressRefused(`${hostname} is not on the public internet: downloads from private addresses are switched off.`);
+  return new AddressRefused(`${hostname} is not on the public internet: private addresses are switched off.`);
 }

@@ -1,0 +1,20 @@
+import { LiveStore } from '#lib/client/live-store.svelte.ts';
+
+/** Has a page of webhooks read anew whenever one, or the one named, has changed; also after a lost connection. Gives the function that ends it. */
+export function followWebhooks(afterSeq: number, webhookId: number | null, onChange: () => unknown): () => void {
+  let isFirst = true;
+  const store = new LiveStore({
+    topics: [{ topic: 'system', afterSeq }],
+    apply: () => undefined,
+    signal: (signal) => {
+      if (signal.type === 'webhook-changed' && (webhookId ?? signal.payload.webhookId) === signal.payload.webhookId) void onChange();
+    },
+    // What was signalled while nobody listened is in the page's data, the first time as it was loaded just now.
+    onFollowing: () => {
+      if (!isFirst) void onChange();
+      isFirst = false;
+    },
+    onReset: onChange,
+  });
+  return store.start();
+}

@@ -1,0 +1,41 @@
+import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { actorOf, requireRole } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import type { Outcome } from '#lib/server/features/manage-video.ts';
+import * as webhooks from '#lib/server/features/manage-webhooks.ts';
+import { latestSeq } from '#lib/server/stores/outbox.ts';
+import type { Actions, PageServerLoad } from './$types';
+
+/** A webhook with its secret and the latest of its log. */
+export const load: PageServerLoad = async (event) => {
+  requireRole(event, 'admin');
+  event.depends('app:webhooks');
+  const webhookId = Number(event.params.webhookId) || 0;
+  const seq = await latestSeq(db(), 'system');
+  const webhook = await webhooks.webhookView(db(), webhookId);
+  if (webhook === null) error(404, 'There is no such webhook.');
+  const [secret, deliveries] = await Promise.all([webhooks.webhookSecret(db(), webhookId), webhooks.webhookLog(db(), webhookId)]);
+  return { webhook, secret: secret ?? '', deliveries, seq, logLength: webhooks.LOG_LENGTH };
+};
+
+/** Carries out what an admin asks of the webhook of the page. */
+function action(run: (admin: ReturnType<typeof actorOf>, webhookId: number, form: FormData) => Promise<Outcome>) {
+  return async (event: RequestEvent) => {
+    const user = requireRole(event, 'admin');
+    const outcome = await run(actorOf(user), Number(event.params['webhookId']) || 0, await event.request.formData());
+    return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
+  };
+}
+
+export const actions: Actions = {
+  ping: action((_admin, webhookId) => webhooks.pingWebhook(db(), webhookId)),
+  rotate: action((admin, webhookId) => webhooks.rotateSecret(db(), admin, webhookId)),
+  enable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: true })),
+  disable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: false })),
+  resend: action((_admin, webhookId, form) => webhooks.resendDelivery(db(), webhookId, Number(form.get('deliveryId')) || 0)),
+  remove: async (event) => {
+    const user = requireRole(event, 'admin');
+    await webhooks.removeWebhook(db(), actorOf(user), Number(event.params.webhookId) || 0);
+    redirect(303, '/admin/webhooks');
+  },
+};
