@@ -44,8 +44,9 @@ const conversion = {
 type Json = Readonly<Record<string, unknown>>;
 
 function schemaOf(schema: v.GenericSchema, typeMode: 'input' | 'output'): Json {
-  const { $schema: _dialect, $defs: _named, ...json } = toJsonSchema(schema, { ...conversion, typeMode, definitions: NAMED });
-  return json;
+  const json = toJsonSchema(schema, { ...conversion, typeMode, definitions: NAMED });
+  // The document says these once, for all.
+  return Object.fromEntries(Object.entries(json).filter(([key]) => key !== '$schema' && key !== '$defs'));
 }
 
 const isRequired = (schema: v.GenericSchema) => !['optional', 'exact_optional', 'nullish'].includes(schema.type);
