@@ -9,7 +9,12 @@ import { signMediaUrl, verifyMediaUrl } from '#lib/server/storage/sign-url.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'heaters-edges-'));
 beforeAll(() => {
-  Object.assign(process.env, { DATABASE_URL: 'postgres://localhost/none', SECRET_KEY_BASE: 'x'.repeat(32), DATA_DIR: folder, ORIGIN: 'http://localhost:3000' });
+  Object.assign(process.env, {
+    DATABASE_URL: 'postgres://localhost/none',
+    SECRET_KEY_BASE: 'x'.repeat(32),
+    DATA_DIR: folder,
+    ORIGIN: 'http://localhost:3000',
+  });
 });
 
 describe('a download may not reach', () => {

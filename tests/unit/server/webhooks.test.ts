@@ -4,7 +4,11 @@ import { secretOf, signatureHeaders } from '#lib/server/webhooks/sign.ts';
 import { Webhook } from 'standardwebhooks';
 
 beforeAll(() => {
-  Object.assign(process.env, { DATABASE_URL: 'none', SECRET_KEY_BASE: 'x'.repeat(32), ORIGIN: 'http://localhost:3000' });
+  Object.assign(process.env, {
+    DATABASE_URL: 'postgres://localhost/none',
+    SECRET_KEY_BASE: 'x'.repeat(32),
+    ORIGIN: 'http://localhost:3000',
+  });
 });
 
 const SEED = '7d1f5b1e-52a4-4b5a-9a43-111111111111';
