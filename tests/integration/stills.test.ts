@@ -58,7 +58,7 @@ describe('stills of clips', () => {
       expect(clip.stills).toMatchObject({ count: frames.length, width: 640, height: 360, tileCount: 12 });
       expect(frames.every((frame) => frame >= clip.startFrame && frame < clip.endFrame)).toBe(true);
       for (const name of stillNames(frames.length)) {
-        const facts = (await runFfprobe(await objectStore().inputFor(stillKey(clip, name)))) as {
+        const facts = (await runFfprobe(await objectStore().inputFor(stillKey(clip, name)), { options: ['-f', 'webp_pipe'] })) as {
           streams: { width: number; height: number }[];
         };
         const size = name.startsWith('strip') ? [12 * 160, 90] : name.includes('small') ? [320, 180] : [640, 360];

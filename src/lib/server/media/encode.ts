@@ -71,6 +71,9 @@ export async function encodeSource(sourcePath: string, workDir: string, options:
   if (proxy.frameCount !== master.frameCount || proxy.frameCount !== scenes.frameCount) {
     throw new Error(`Frame counts differ: proxy ${proxy.frameCount}, master ${master.frameCount}, detector ${scenes.frameCount}.`);
   }
+  if (proxy.frameCount >= facts.mostFrames) {
+    throw new SourceRefused('The file is damaged: its clock jumps ahead by hours, and nothing tells what lies between. Copy it again.');
+  }
   const durationMs = framesToDurationMs(proxy.frameCount, facts.frameRate);
   if (facts.pictureMs !== null && durationMs < facts.pictureMs * SHORTEST_SHARE - SHORTEST_SLACK_MS) {
     const [should, does] = [formatDuration(facts.pictureMs), formatDuration(durationMs)];

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import * as v from 'valibot';
+import { formatDuration } from '#lib/core/format.ts';
 import { fromTimecode, type FrameRate } from '#lib/core/frame-rate.ts';
 import type { EncodedSource } from '#lib/core/source.ts';
 import { isHttpInput, runFfprobe } from '#lib/server/media/ffmpeg.ts';
@@ -20,6 +21,8 @@ export interface SourceFacts {
   /** Whether the container has an index by which a seek lands where it should. */
   readonly isSeekable: boolean;
   readonly isInterlaced: boolean;
+  /** More frames than any sound file of this size and length has: then its clock is damaged. */
+  readonly mostFrames: number;
   readonly colour: SourceColour;
   /** The number of the picture among all streams. */
   readonly pictureStream: number;
@@ -45,6 +48,23 @@ export interface VideoFacts {
   readonly audioStartSeconds: number | null;
 }
 
+/** A look at the beginning of a file, and at its index, takes no longer. */
+const PROBE_TIMEOUT_MS = 60_000;
+/** The longest video that is taken. */
+const MAX_DURATION_MS = 24 * 3_600_000;
+/** The largest picture that is taken, as it is shown: 8K panoramas fit in, and encoders go no further than this side. */
+const MAX_PIXELS = 2 ** 26;
+const MAX_SIDE = 16_384;
+/** Encoders need as much. */
+const MIN_SIDE = 16;
+/**
+ * A second of any video takes more: a standing picture at a constant rate takes five times as much. A file can claim any length,
+ * and each second of it would be encoded.
+ */
+const FEWEST_BYTES_PER_SECOND = 100;
+/** Claims of less cost nothing. */
+const SHORT_MS = 60_000;
+
 const text = v.fallback(v.optional(v.union([v.string(), v.number()])), undefined);
 const Probe = v.object({
   streams: v.array(
@@ -54,6 +74,7 @@ const Probe = v.object({
       codec_name: v.optional(v.string()),
       field_order: v.optional(v.string()),
       pix_fmt: v.optional(v.string()),
+      sample_aspect_ratio: v.optional(v.string()),
       color_range: v.optional(v.string()),
       color_space: v.optional(v.string()),
       color_transfer: v.optional(v.string()),
@@ -71,6 +92,7 @@ const Probe = v.object({
   format: v.object({
     duration: text,
     start_time: text,
+    size: text,
     format_name: v.optional(v.string()),
     tags: v.optional(v.object({ timecode: v.optional(v.string()) })),
   }),
@@ -84,9 +106,10 @@ export async function probeSource(
   if (!isHttpInput(path) && (await stat(path)).size === 0) return refused('The file is empty.');
   let probe: v.InferOutput<typeof Probe>;
   try {
-    probe = v.parse(Probe, await runFfprobe(path));
+    probe = v.parse(Probe, await runFfprobe(path, { timeoutMs: PROBE_TIMEOUT_MS }));
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
+    if (/not on whitelist/i.test(words)) return refused('This is a text, a still image or a list of other files, not a video.');
     return refused(
       /moov atom not found/i.test(words) && (await isMp4(path))
         ? 'The file is cut short: its index (moov) is missing. Copy or record it again.'
@@ -97,12 +120,26 @@ export async function probeSource(
   const sounds = probe.streams.filter((stream) => stream.codec_type === 'audio');
   const sound = sounds.find((stream) => stream.disposition?.default === 1) ?? sounds[0];
   if (picture === undefined) return refused(sound ? 'The file has sound but no picture.' : 'The file has no picture.');
-  if (/^(tty|image2|png_pipe|jpeg_pipe|gif_pipe|subtitle)/.test(probe.format.format_name ?? '')) {
-    return refused('This is a text or a still image, not a video.');
+  const { width, height } = picture;
+  if (!width || !height) return refused('The picture in the file can’t be decoded: its size is unknown.');
+  const shownWidth = Math.round(width * pixelShape(picture.sample_aspect_ratio));
+  const size = `${shownWidth} × ${height} pixels`;
+  if (Math.max(shownWidth, width, height) > MAX_SIDE || Math.max(shownWidth, width) * height > MAX_PIXELS) {
+    return refused(`The picture is ${size} large: that is more than can be taken.`);
   }
-  if (!picture.width || !picture.height) return refused('The picture in the file can’t be decoded: its size is unknown.');
+  if (Math.min(shownWidth, width, height) < MIN_SIDE) return refused(`The picture is ${size} small: there is nothing to be seen in it.`);
   const durationMs = toMs(probe.format.duration);
   const pictureMs = toMs(picture.duration);
+  const claimedMs = Math.max(durationMs ?? 0, pictureMs ?? 0);
+  const sizeBytes = Number(probe.format.size) || 0;
+  const mostMs = Math.min(MAX_DURATION_MS, Math.max(SHORT_MS, (sizeBytes * 1000) / FEWEST_BYTES_PER_SECOND));
+  if (claimedMs > mostMs) {
+    return refused(
+      claimedMs > MAX_DURATION_MS
+        ? `The file says that it lasts ${formatDuration(claimedMs)}: at most ${formatDuration(MAX_DURATION_MS)} are taken.`
+        : `The file is damaged: it says that it lasts ${formatDuration(claimedMs)}, and is far too small for that.`,
+    );
+  }
   const frameRate = chooseFrameRate(String(picture.avg_frame_rate ?? ''), String(picture.r_frame_rate ?? ''));
   const timecode = [picture, probe.format, ...probe.streams].map(({ tags }) => tags?.timecode).find((found) => found !== undefined);
   const startTimecodeFrame = timecode === undefined ? null : fromTimecode(timecode, frameRate);
@@ -113,8 +150,8 @@ export async function probeSource(
   return {
     kind: 'ok',
     facts: {
-      width: picture.width,
-      height: picture.height,
+      width,
+      height,
       frameRate,
       durationMs,
       // An index may count what an edit list leaves out: the shorter one is what should be there.
@@ -123,14 +160,15 @@ export async function probeSource(
       pictureDelaySeconds: startSeconds - (Number(probe.format.start_time) || 0),
       isSeekable: /mp4|matroska|mxf/.test(container),
       isInterlaced,
+      mostFrames: framesIn(claimedMs === 0 ? mostMs : Math.min(mostMs, 2 * claimedMs + SHORT_MS), frameRate),
       colour,
       pictureStream: picture.index,
       sound: sound === undefined ? null : { stream: sound.index, codec: sound.codec_name ?? 'unknown' },
       description: {
         container: container.split(',')[0] ?? container,
         codec: picture.codec_name ?? 'unknown',
-        width: picture.width,
-        height: picture.height,
+        width,
+        height,
         isHdr: isHdr(colour),
         isInterlaced,
         audioTrackCount: sounds.length,
@@ -140,6 +178,10 @@ export async function probeSource(
       },
     },
   };
+}
+
+function framesIn(ms: number, { num, den }: FrameRate): number {
+  return Math.ceil((ms * num) / (1000 * den));
 }
 
 function colourOf(picture: ProbedStream): SourceColour {
@@ -177,7 +219,7 @@ async function beginningOf(path: string, sizeBytes: number): Promise<Buffer> {
 
 /** Measures a finished video, counting its packets. */
 export async function measureVideo(path: string): Promise<VideoFacts> {
-  const probe = v.parse(Probe, await runFfprobe(path, ['-count_packets']));
+  const probe = v.parse(Probe, await runFfprobe(path, { options: ['-count_packets'] }));
   const picture = probe.streams.find((stream) => stream.codec_type === 'video');
   const sound = probe.streams.find((stream) => stream.codec_type === 'audio');
   if (!picture?.width || !picture.height) throw new Error('The encoded file has no picture.');
@@ -219,6 +261,12 @@ function parseRate(text: string): FrameRate | null {
   const [num = 0, den = 1] = text.split('/').map(Number);
   const value = num / den;
   return value >= 1 && value <= 120 ? { num, den } : null;
+}
+
+/** How wide a pixel is for its height, as ffprobe writes it: `4:3`; 1 where that is not known. */
+function pixelShape(text = ''): number {
+  const [num = 0, den = 0] = text.split(':').map(Number);
+  return num > 0 && den > 0 ? num / den : 1;
 }
 
 /** Seconds as ffprobe writes them, in milliseconds; null for none. */

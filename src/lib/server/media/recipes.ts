@@ -15,7 +15,10 @@ const FIT_PROXY =
 const ANALYSED = `scale=${ANALYSIS.width}:${ANALYSIS.height}:flags=area,format=${ANALYSIS.pixelFormat}`;
 
 /** What the recipes need to know of a source. */
-export type Source = Pick<SourceFacts, 'frameRate' | 'isInterlaced' | 'colour' | 'pictureStream' | 'pictureDelaySeconds' | 'sound'>;
+export type Source = Pick<
+  SourceFacts,
+  'frameRate' | 'isInterlaced' | 'mostFrames' | 'colour' | 'pictureStream' | 'pictureDelaySeconds' | 'sound'
+>;
 
 /** Matrices that any player shows right when the file names them. Others are converted. */
 const USUAL_MATRICES = ['bt709', 'smpte170m', 'bt470bg'];
@@ -74,11 +77,12 @@ function colourOptions(source: Source): string[] {
 
 /**
  * The filter graph of the encode: one decode, one constant frame rate, three outputs `[proxy]`,
- * `[master]` and `[analysis]`. The rate comes before the split, so all three have the same frames.
+ * `[master]` and `[analysis]`. The rate comes before the split, so all three have the same frames. A clock that jumps would
+ * fill up hours with the same picture: there is an end to that.
  */
 export function encodeFilters(source: Source): string[] {
   return [
-    `[0:${source.pictureStream}]setpts=PTS-STARTPTS,${constantRate(source.frameRate)},${normalised(source)},split=3[master][scaled][small]`,
+    `[0:${source.pictureStream}]setpts=PTS-STARTPTS,${constantRate(source.frameRate)},trim=end_frame=${source.mostFrames},${normalised(source)},split=3[master][scaled][small]`,
     `[scaled]${FIT_PROXY}[proxy]`,
     analysisFilter('small'),
   ];
@@ -106,11 +110,11 @@ export function partInputOptions({ window }: PartWindow, { num, den }: FrameRate
  */
 export function partFilters(part: PartWindow, source: Source): string[] {
   const { window, startFrame, endFrame, startSeconds } = part;
-  const upTo = (name: string, end: number | null) => (end === null ? '' : `:${name}=${end}`);
-  const own = `trim=start_frame=${startFrame - window.startFrame}${upTo('end_frame', endFrame === null ? null : endFrame - window.startFrame)}`;
+  const end = (frame: number | null) => frame ?? source.mostFrames;
+  const own = `trim=start_frame=${startFrame - window.startFrame}:end_frame=${end(endFrame) - window.startFrame}`;
   return [
     `[0:${source.pictureStream}]setpts=PTS-round(${startSeconds}/TB),${constantRate(source.frameRate)},` +
-      `trim=start_pts=${window.startFrame}${upTo('end_pts', window.endFrame)},setpts=PTS-STARTPTS,${normalised(source)},split=2[own][small]`,
+      `trim=start_pts=${window.startFrame}:end_pts=${end(window.endFrame)},setpts=PTS-STARTPTS,${normalised(source)},split=2[own][small]`,
     `[own]${own},setpts=PTS-STARTPTS,split=2[master][scaled]`,
     `[scaled]${FIT_PROXY}[proxy]`,
     `[small]${ANALYSED},split=2[analysis][digest]`,
@@ -182,8 +186,11 @@ export function concatList(files: readonly { readonly path: string; readonly fra
   return ['ffconcat version 1.0', ...lines, ''].join('\n');
 }
 
-/** The input's side of a concat list: it may name absolute paths and the object store's URLs. */
-export const CONCAT_INPUT = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,http,https,tcp,tls,crypto'] as const;
+/** The input's side of a concat list: it may name absolute paths and the object store's URLs, of files that we have made. */
+export const CONCAT_INPUT = [
+  ...['-f', 'concat', '-safe', '0', '-format_whitelist', 'concat,mov'],
+  ...['-protocol_whitelist', 'file,http,https,tcp,tls,crypto'],
+] as const;
 
 // Sound counts from the first frame of the picture: what is before it goes, what is missing is silence.
 function audioOptions({ sound, pictureDelaySeconds }: Source, bitrate: string): string[] {
