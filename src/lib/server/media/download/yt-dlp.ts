@@ -8,6 +8,9 @@ import { publicLookup, refusePrivateLiteral } from '#lib/server/media/download/a
 import type { DownloadOptions, DownloadOutcome } from '#lib/server/media/download/download.ts';
 import type { DownloadLimits } from '#lib/server/media/download/fetch-file.ts';
 
+/** What goes through the proxy: a page may also name streams of other protocols, which would be opened past it. */
+const BY_HTTP = "[protocol~='^(https?|http_dash_segments|m3u8(_native)?)$']";
+
 /**
  * Fetches the video of a web page with yt-dlp. All its connections go through a proxy of ours on
  * the loopback, which refuses addresses that are not public.
@@ -48,7 +51,7 @@ export async function fetchFromPage(url: string, limits: DownloadLimits, options
         '--max-filesize',
         String(limits.maxBytes),
       ],
-      ...['--ffmpeg-location', ffmpegPath, '-f', 'bv*+ba/b', '--merge-output-format', 'mp4/mkv'],
+      ...['--ffmpeg-location', ffmpegPath, '-f', `bv*${BY_HTTP}+ba${BY_HTTP}/b${BY_HTTP}`, '--merge-output-format', 'mp4/mkv'],
       ...[
         '--progress-template',
         'download:%(progress._percent)s %(progress.eta)s',
