@@ -34,7 +34,11 @@ const STEPS = {
   types: () => check('types', bin('svelte-check/bin/svelte-check', '--threshold', 'warning', '--fail-on-warnings')),
   unit: () => vitest('unit'),
   python: () => unittest(),
-  integration: () => vitest('integration'),
+  integration: async () => {
+    // Tests of what strangers may send do so to the app as it is served.
+    await build({ node: tools.node, env });
+    vitest('integration');
+  },
   e2e: async () => {
     await build({ node: tools.node, env });
     playwright();

@@ -9,7 +9,7 @@ import {
   type RequestEvent,
 } from '@sveltejs/kit';
 import { THEME_COOKIE, toTheme } from '#lib/core/theme.ts';
-import { requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
+import { requireReadable, requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { sessionCookie, validateSession } from '#lib/server/auth/lucia.ts';
 import { db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
@@ -23,16 +23,7 @@ const REQUEST_ID_HEADER = 'x-request-id';
 /** What machines ask: it must be answered without a database, and nobody is logged in there. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-const SECURITY_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  // Paths can hold one-time tokens: they go to no other site.
-  'referrer-policy': 'same-origin',
-  'cross-origin-opener-policy': 'same-origin',
-  'permissions-policy': 'camera=(), microphone=(), geolocation=()',
-} as const;
-
-/** Gives each request an id and its person, guards the pages behind the log-in, sets security headers. */
+/** Gives each request an id and its person, guards the pages behind the log-in. */
 export const handle: Handle = async ({ event, resolve }) => {
   const requestId = (event.locals.requestId = requestIdOf(event.request));
   const method = event.request.method;
@@ -66,6 +57,7 @@ async function answer(event: RequestEvent, resolve: Parameters<Handle>[0]['resol
   event.locals.user = null;
   event.locals.session = null;
   const routeId = event.route.id ?? '';
+  requireReadable(event);
   // Programs bring a token and never a cookie.
   if (!PROBES.has(routeId) && !routeId.startsWith('/api/')) {
     const valid = await validateSession(db(), event.request.headers.get('cookie'));
@@ -108,9 +100,6 @@ function requestIdOf(request: Request): string {
 function withHeaders(response: Response, requestId: string, isPersonal: boolean): Response {
   // A response that came from `fetch` or `Response.redirect` has headers that can't be set: copy it.
   const answer = isWritable(response) ? response : new Response(response.body, response);
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
-    if (!answer.headers.has(name)) answer.headers.set(name, value);
-  }
   answer.headers.set(REQUEST_ID_HEADER, requestId);
   // What one person sees must not come out of a cache for the next one at this browser.
   if (isPersonal && !answer.headers.has('cache-control')) answer.headers.set('cache-control', 'private, no-cache');

@@ -5,6 +5,7 @@ import { onParentGone } from './parent.ts';
 import type { Config } from '#lib/server/config.ts';
 import { closeDb, db } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
+import { securityHeaders } from '#lib/server/security-headers.ts';
 import { observeUpload } from '#lib/server/telemetry/observe-upload.ts';
 import { serveMetrics } from '#lib/server/telemetry/serve-metrics.ts';
 import { startTracing } from '#lib/server/telemetry/tracing.ts';
@@ -44,8 +45,10 @@ async function main(): Promise<void> {
       import('./work.ts'),
     ]);
   const uploads = createUploadHandler();
+  const headers = new Map(Object.entries(securityHeaders(settings.origin)));
 
   const server = createServer((request, response) => {
+    response.setHeaders(headers);
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     if (path === '/uploads' || path.startsWith('/uploads/')) {
       observeUpload(request, response, uploads).catch((error: unknown) => {

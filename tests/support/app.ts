@@ -32,8 +32,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts the built app on free ports, or the first on the one given, with the sample video on its way through the pipeline. */
-export async function startApp(givenPort?: number, webCount = 1, settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
+/**
+ * Starts the built app on free ports, or the first on the one given, with the sample video on its way through the pipeline.
+ * What it logs goes to `onLog`, else to the terminal.
+ */
+export async function startApp(
+  givenPort?: number,
+  webCount = 1,
+  settings: Readonly<Record<string, string>> = {},
+  onLog?: (text: string) => void,
+): Promise<RunningApp> {
   const port = givenPort ?? (await freePort());
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'data-'));
@@ -48,8 +56,12 @@ export async function startApp(givenPort?: number, webCount = 1, settings: Reado
     APP_ENV: 'test',
     ...settings,
   };
-  const start = (name: string, more = {}) =>
-    spawn(process.execPath, [`src/entries/${name}.ts`], { env: { ...env, ...more }, stdio: ['ignore', 'inherit', 'inherit'] });
+  const start = (name: string, more = {}) => {
+    const to = onLog === undefined ? 'inherit' : 'pipe';
+    const child = spawn(process.execPath, [`src/entries/${name}.ts`], { env: { ...env, ...more }, stdio: ['ignore', to, to] });
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => onLog?.(text));
+    return child;
+  };
   const webs = [start('web')];
   const origins = [origin];
   while (webs.length < webCount) {

@@ -1,3 +1,5 @@
+import { isStorable, UNSTORABLE } from '#lib/core/titles.ts';
+
 /** What a file name can be made of. */
 export interface NameParts {
   readonly title: string;
@@ -26,6 +28,7 @@ const MOST_CHARACTERS = 120;
 export function templateProblem(template: string): string | null {
   if (template.trim() === '') return 'The template is empty: give it at least {title}.';
   if (template.length > 200) return 'The template is longer than 200 characters.';
+  if (!isStorable(template)) return UNSTORABLE;
   const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? '').find((name) => !Object.hasOwn(PLACEHOLDERS, name));
   const known = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
   if (unknown !== undefined) return `There is no {${unknown}}: use ${known.join(', ')}.`;

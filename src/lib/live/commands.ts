@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { FrameSpan } from '#lib/core/cuts.ts';
+import { isStorable, UNSTORABLE } from '#lib/core/titles.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { PlayheadView, Seat } from '#lib/live/presence.ts';
 import type { ClaimView, VoteView } from '#lib/live/session-views.ts';
@@ -52,7 +53,7 @@ const PlaybackSchema = v.object({ clipIds: v.pipe(v.array(id), v.maxLength(12)) 
 export type PlaybackRequest = v.InferOutput<typeof PlaybackSchema>;
 
 /** Follow a topic from after an event number; the server sends what is missing, then all that comes. */
-export const SubscribeSchema = v.object({ topic, afterSeq: v.pipe(v.number(), v.integer(), v.minValue(0)) });
+export const SubscribeSchema = v.object({ topic, afterSeq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
 export type SubscribeRequest = v.InferOutput<typeof SubscribeSchema>;
 
 /** Change how a session goes on. */
@@ -70,8 +71,7 @@ export type SessionCommand = v.InferOutput<typeof SessionCommandSchema>;
 const ClaimSchema = v.object({ sessionId: id });
 export type ClaimRequest = v.InferOutput<typeof ClaimSchema>;
 
-/** PostgreSQL keeps no NUL in a text. */
-const isText = v.check<string, string>((text) => !text.includes('\0'), 'There is a character in it that can’t be kept: type it again.');
+const isText = v.check(isStorable, UNSTORABLE);
 const body = v.pipe(
   v.string(),
   v.trim(),
@@ -98,7 +98,13 @@ export const CommentCommandSchema = v.variant('kind', [
 ]);
 export type CommentCommand = v.InferOutput<typeof CommentCommandSchema>;
 
-const share = v.pipe(v.number(), v.minValue(-0.5), v.maxValue(1.5));
+/** A place on a picture, in parts of its width or height; finer than any screen, and in a range that PostgreSQL's reals have. */
+const share = v.pipe(
+  v.number(),
+  v.minValue(-0.5),
+  v.maxValue(1.5),
+  v.transform((place) => Math.round(place * 1e6) / 1e6),
+);
 const stroke = {
   id: uuid,
   videoId: id,

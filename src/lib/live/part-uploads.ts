@@ -1,8 +1,9 @@
 import * as v from 'valibot';
+import { isStorable } from '#lib/core/titles.ts';
 
 /** The file that an upload begins with, or goes on with: the same person, name, size and time mean the same file. */
 export const FileToUploadSchema = v.object({
-  fileName: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1_000)),
+  fileName: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1_000), v.check(isStorable)),
   sizeBytes: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   modifiedAtMs: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 });

@@ -7,7 +7,12 @@ export const MAX_SEARCH_TEXT = 300;
 
 const id = v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/), v.transform(Number));
 const seconds = v.pipe(v.string(), v.regex(/^\d{1,6}(\.\d{1,3})?$/), v.transform(Number));
-const date = v.pipe(v.string(), v.isoDate());
+// Of the calendar: there is no 31st of February, and for PostgreSQL no year 0.
+const date = v.pipe(
+  v.string(),
+  v.isoDate(),
+  v.check((text) => text >= '0001' && new Date(text).toJSON()?.startsWith(text)),
+);
 /** What is absent, empty or makes no sense restricts nothing. */
 const orNull = <Output>(schema: v.GenericSchema<string, Output>) => v.fallback(v.nullable(schema), null);
 

@@ -23,9 +23,9 @@ export function userTopic(userId: number): Topic {
   return `user:${userId}`;
 }
 
-/** Whether a string names a topic. */
+/** Whether a string names a topic. Ids have nine digits at most: PostgreSQL's integers hold all of those. */
 export function isTopic(text: string): text is Topic {
-  return text === 'library' || isAdminTopic(text) || /^(video|session|user):[1-9]\d{0,9}$/.test(text);
+  return text === 'library' || isAdminTopic(text) || /^(video|session|user):[1-9]\d{0,8}$/.test(text);
 }
 
 /** A topic's kind, and the id of what it is about; 0 where there is only one of the kind. */

@@ -13,6 +13,8 @@ import { findUser } from '#lib/server/stores/users.ts';
 import { isPartUploadRequest, servePartUploads } from '#lib/server/serve-part-uploads.ts';
 import { uploadActor } from '#lib/server/upload-actor.ts';
 
+/** The ids that the tus server gives; one from outside becomes part of a path. */
+const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const UNFINISHED_LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** An answer that ends an upload; tus clients do not repeat a 4xx. */
@@ -44,8 +46,8 @@ export function createUploadHandler(): (request: IncomingMessage, response: Serv
     async onIncomingRequest(request, uploadId) {
       const actor = await authorise(request.headers);
       if (request.method === 'POST' || !uploadId) return;
-      const upload = await datastore.getUpload(uploadId);
-      if (upload.metadata?.ownerId !== String(actor.userId)) throw answer(404, 'There is no such upload.');
+      const upload = UPLOAD_ID.test(uploadId) ? await datastore.getUpload(uploadId).catch(() => null) : null;
+      if (upload?.metadata?.ownerId !== String(actor.userId)) throw answer(404, 'There is no such upload.');
     },
     async onUploadFinish(request, upload) {
       const actor = await authorise(request.headers);

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isStorable, UNSTORABLE } from '#lib/core/titles.ts';
 import { ROLES } from '#lib/live/views.ts';
 
 /** An e-mail, trimmed and in lower case. ASCII only, so that PostgreSQL's lower() agrees; `admin@localhost` is one. */
@@ -22,8 +23,23 @@ export const NameSchema = v.pipe(
 /** A role, as a form names it. */
 export const RoleSchema = v.picklist(ROLES, 'Choose a role.');
 
+/** What ids look like in addresses and forms; PostgreSQL's integers hold all of nine digits. */
+const ID = /^[1-9]\d{0,8}$/;
+
 /** The id of a person, as a form names it. */
-export const UserIdSchema = v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, 'There is no such person.'), v.transform(Number));
+export const UserIdSchema = v.pipe(v.string(), v.regex(ID, 'There is no such person.'), v.transform(Number));
+
+/** The ids of clips, as `1,2,3`: between 1 and 1000 of them. */
+export const ClipIdsSchema = v.pipe(
+  v.string(),
+  v.regex(/^[1-9]\d{0,8}(,[1-9]\d{0,8}){0,999}$/, 'Choose between 1 and 1000 clips.'),
+  v.transform((list) => list.split(',').map(Number)),
+);
+
+/** An id out of an address or a form; 0, which no row has, for anything that is none. */
+export function toId(given: FormDataEntryValue | null | undefined): number {
+  return typeof given === 'string' && ID.test(given) ? Number(given) : 0;
+}
 
 /** The first problem of each field of a form. */
 export type FieldErrors = Readonly<Record<string, string>>;
@@ -34,6 +50,8 @@ export function readForm<Entries extends v.ObjectEntries>(
   entries: Entries,
 ): { kind: 'ok'; fields: v.InferOutput<v.ObjectSchema<Entries, undefined>> } | { kind: 'invalid'; errors: FieldErrors } {
   const texts = Object.fromEntries([...form].filter(([, value]) => typeof value === 'string'));
+  const unstorable = Object.entries(texts).filter(([, text]) => !isStorable(String(text)));
+  if (unstorable.length > 0) return { kind: 'invalid', errors: Object.fromEntries(unstorable.map(([name]) => [name, UNSTORABLE])) };
   const parsed = v.safeParse(v.object(entries), texts);
   if (parsed.success) return { kind: 'ok', fields: parsed.output };
   const errors: Record<string, string> = {};

@@ -41,6 +41,21 @@ export function assertSameOrigin(event: RequestEvent): void {
   if (!isOwn) error(403, 'This request came from another site.');
 }
 
+/**
+ * Stops what no browser sends: 400 for an address with a NUL, which no text that is kept can have, and for a form that can't
+ * be read, when it is read.
+ */
+export function requireReadable(event: RequestEvent): void {
+  const { request, url } = event;
+  if (/%00/.test(url.pathname + url.search)) error(400, 'There is a character in this address that can’t be: check it.');
+  const read = request.formData.bind(request);
+  request.formData = () =>
+    read().catch((cause: unknown) => {
+      if (cause instanceof TypeError) error(400, 'The form could not be read: reload the page and send it again.');
+      throw cause;
+    });
+}
+
 /** Sets the session's cookie on the answer, or with null removes it. */
 export function writeSessionCookie(event: Pick<RequestEvent, 'cookies'>, sessionId: string | null): void {
   const cookie = sessionCookie(sessionId);

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import postgres from 'postgres';
-import { extensionOf, titleOf } from '#lib/core/titles.ts';
+import { extensionOf, plainFileName, titleOf } from '#lib/core/titles.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
@@ -49,8 +49,8 @@ export async function importFile(
   const original = await storeOriginal(videoId, file, checked.sha256);
   const outcome = await orDuplicate(sql, checked.sha256, () =>
     sql.begin(async (tx) => {
-      const { fileName, sourceUrl } = file;
-      await insertVideo(tx, { id: videoId, title: titleOf(fileName), fileName, sourceUrl, createdBy: actor.userId });
+      const { fileName } = original;
+      await insertVideo(tx, { id: videoId, title: titleOf(fileName), fileName, sourceUrl: file.sourceUrl, createdBy: actor.userId });
       await takeIn(tx, videoId, original);
       await publishVideo(tx, videoId, actor.userId);
       return { kind: 'ok', videoId };
@@ -80,7 +80,7 @@ export async function importUrl(sql: Database, actor: Actor, { url }: { readonly
   const known = await knownVideo(sql, { sourceUrl });
   if (known !== null) return { kind: 'duplicate', videoId: known };
   return sql.begin(async (tx): Promise<ImportOutcome> => {
-    const fileName = decodeLastSegment(parsed);
+    const fileName = plainFileName(decodeLastSegment(parsed));
     const videoId = await insertVideo(tx, { title: titleOf(fileName), fileName, sourceUrl, createdBy: actor.userId });
     await enqueueStage(tx, 'download', { itemId: videoId, videoId });
     await publishVideo(tx, videoId, actor.userId);
@@ -170,7 +170,7 @@ async function storeOriginal(videoId: number, file: LocalFile, sha256: string): 
   const { size: sizeBytes } = await stat(file.path);
   const key = originalKey(videoId, extensionOf(file.fileName));
   await objectStore().publish(key, file.path);
-  return { key, sizeBytes, sha256, fileName: file.fileName };
+  return { key, sizeBytes, sha256, fileName: plainFileName(file.fileName) };
 }
 
 async function takeIn(tx: Transaction, videoId: number, original: Original): Promise<void> {

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { access, constants, copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -45,8 +44,10 @@ export class DiskStore implements ObjectStore {
       : null;
   }
 
-  openRead(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable> {
-    return Promise.resolve(createReadStream(this.#pathOf(key), range));
+  async openRead(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable> {
+    // Opened here: a file that is gone is the caller's error, and not that of a stream to which nobody listens yet.
+    const file = await open(this.#pathOf(key), 'r');
+    return file.createReadStream(range);
   }
 
   async list(prefix: string): Promise<{ key: string; sizeBytes: number; usedAtMs: number }[]> {

@@ -1,4 +1,5 @@
 import { fail } from '@sveltejs/kit';
+import { toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireRole } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { bringBackVideo, purgeVideo, removedVideos } from '#lib/server/features/manage-video.ts';
@@ -10,7 +11,7 @@ export const load: PageServerLoad = async (event) => {
   return { videos: await removedVideos(db()) };
 };
 
-const videoIdOf = async (request: Request) => Number((await request.formData()).get('videoId')) || 0;
+const videoIdOf = async (request: Request) => toId((await request.formData()).get('videoId'));
 
 export const actions: Actions = {
   bringBack: async (event) => {

@@ -1,5 +1,6 @@
 import { fail } from '@sveltejs/kit';
 import * as v from 'valibot';
+import { ClipIdsSchema, toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { exportsPage } from '#lib/server/features/browse-library.ts';
@@ -10,11 +11,7 @@ import type { Actions, PageServerLoad } from './$types';
 const Settings = v.object({ source: v.picklist(['proxy', 'master']), nameTemplate: v.string() });
 const Again = v.object({
   source: v.picklist(['proxy', 'master']),
-  clips: v.pipe(
-    v.string(),
-    v.regex(/^\d{1,10}(,\d{1,10}){0,999}$/, 'Choose between 1 and 1000 clips.'),
-    v.transform((list) => list.split(',').map(Number)),
-  ),
+  clips: ClipIdsSchema,
 });
 
 export const load: PageServerLoad = async (event) => {
@@ -25,7 +22,7 @@ export const load: PageServerLoad = async (event) => {
 export const actions: Actions = {
   retry: async (event) => {
     const user = requireRole(event, 'reviewer');
-    const clipId = Number((await event.request.formData()).get('clipId')) || 0;
+    const clipId = toId((await event.request.formData()).get('clipId'));
     const outcome = await retryExport(db(), actorOf(user), clipId);
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },

@@ -1,6 +1,6 @@
 import { error, fail } from '@sveltejs/kit';
 import * as v from 'valibot';
-import { readForm, UserIdSchema } from '#lib/server/auth/forms.ts';
+import { readForm, UserIdSchema, toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { sessionPage } from '#lib/server/features/browse-library.ts';
@@ -12,13 +12,13 @@ import type { Actions, PageServerLoad } from './$types';
 /** A session, for those who take part in it. */
 export const load: PageServerLoad = async (event) => {
   const user = requireUser(event);
-  const sessionId = Number(event.params.sessionId) || 0;
+  const sessionId = toId(event.params.sessionId);
   const allowed = await requireInSession(db(), actorOf(user), sessionId, 'watch');
   if (allowed.kind === 'refused') error(404, 'There is no such session, or you are not part of it. Ask its host for a link.');
   const found = await sessionPage(db(), sessionId);
   if (found === null) error(404, 'This session is gone.');
   const invites = allowed.right === 'host' ? await listInvites(db(), sessionId) : [];
-  return { ...found, ...(await talkers(db())), invites, right: allowed.right, clipId: Number(event.url.searchParams.get('clip')) || null };
+  return { ...found, ...(await talkers(db())), invites, right: allowed.right, clipId: toId(event.url.searchParams.get('clip')) || null };
 };
 
 const RoleSchema = v.picklist(['reviewer', 'viewer'], 'Choose a role.');
@@ -30,7 +30,7 @@ export const actions: Actions = {
     const read = readForm(await event.request.formData(), { role: RoleSchema, hours: HoursSchema });
     if (read.kind === 'invalid') return refuse(Object.values(read.errors)[0]);
     const { role, hours } = read.fields;
-    const outcome = await inviteToSession(db(), actorOf(user), Number(event.params.sessionId) || 0, { role, validHours: hours });
+    const outcome = await inviteToSession(db(), actorOf(user), toId(event.params.sessionId), { role, validHours: hours });
     return outcome.kind === 'ok' ? { message: null, link: event.url.origin + outcome.path, role } : refuse(outcome.message);
   },
 
@@ -40,7 +40,7 @@ export const actions: Actions = {
       tokenHash: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'There is no such link.')),
     });
     if (read.kind === 'invalid') return refuse(Object.values(read.errors)[0]);
-    const outcome = await revokeInvite(db(), actorOf(user), Number(event.params.sessionId) || 0, read.fields.tokenHash);
+    const outcome = await revokeInvite(db(), actorOf(user), toId(event.params.sessionId), read.fields.tokenHash);
     return outcome.kind === 'ok' ? { message: null, link: null, role: null } : refuse(outcome.message);
   },
 
@@ -48,7 +48,7 @@ export const actions: Actions = {
     const user = requireUser(event);
     const read = readForm(await event.request.formData(), { userId: UserIdSchema, role: RoleSchema });
     if (read.kind === 'invalid') return refuse(Object.values(read.errors)[0]);
-    const outcome = await addMember(db(), actorOf(user), Number(event.params.sessionId) || 0, read.fields.userId, read.fields.role);
+    const outcome = await addMember(db(), actorOf(user), toId(event.params.sessionId), read.fields.userId, read.fields.role);
     return outcome.kind === 'ok' ? { message: null, link: null, role: null } : refuse(outcome.message);
   },
 };

@@ -1,3 +1,4 @@
+import { toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { sessionListFile } from '#lib/server/features/interchange.ts';
@@ -8,5 +9,5 @@ import type { RequestHandler } from './$types';
 export const GET: RequestHandler = async (event) => {
   const actor = actorOf(requireUser(event));
   const { format, clips } = readListQuery(event.url);
-  return listResponse(await sessionListFile(db(), actor, Number(event.params.sessionId) || 0, format, clips));
+  return listResponse(await sessionListFile(db(), actor, toId(event.params.sessionId), format, clips));
 };

@@ -1,3 +1,4 @@
+import { toId } from '#lib/server/auth/forms.ts';
 import { requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { videoListFile } from '#lib/server/features/interchange.ts';
@@ -8,5 +9,5 @@ import type { RequestHandler } from './$types';
 export const GET: RequestHandler = async (event) => {
   requireUser(event);
   const { format, clips } = readListQuery(event.url);
-  return listResponse(await videoListFile(db(), Number(event.params.videoId) || 0, format, clips));
+  return listResponse(await videoListFile(db(), toId(event.params.videoId), format, clips));
 };

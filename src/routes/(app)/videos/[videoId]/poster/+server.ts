@@ -1,4 +1,5 @@
 import { error, redirect } from '@sveltejs/kit';
+import { toId } from '#lib/server/auth/forms.ts';
 import { requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { videoFileUrl } from '#lib/server/features/download-files.ts';
@@ -7,7 +8,7 @@ import type { RequestHandler } from './$types';
 /** Leads to the signed URL of the poster frame. */
 export const GET: RequestHandler = async (event) => {
   requireUser(event);
-  const url = await videoFileUrl(db(), Number(event.params.videoId) || 0, 'poster');
+  const url = await videoFileUrl(db(), toId(event.params.videoId), 'poster');
   if (url === null) error(404, 'This video has no poster frame yet.');
   redirect(302, url);
 };

@@ -1,4 +1,5 @@
 import { error } from '@sveltejs/kit';
+import { toId } from '#lib/server/auth/forms.ts';
 import { requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { exportedFiles } from '#lib/server/features/download-files.ts';
@@ -7,7 +8,7 @@ import type { RequestHandler } from './$types';
 /** What is told of an exported clip, as JSON to keep beside its file. */
 export const GET: RequestHandler = async (event) => {
   requireUser(event);
-  const [file] = await exportedFiles(db(), [Number(event.params.clipId) || 0]);
+  const [file] = await exportedFiles(db(), [toId(event.params.clipId)]);
   if (file === undefined) error(404, 'This clip is not exported (yet).');
   const name = encodeURIComponent(file.name.replace(/mp4$/, 'json'));
   return new Response(file.sidecar, {
