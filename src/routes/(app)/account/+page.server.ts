@@ -1,7 +1,7 @@
 import { fail, redirect } from '@sveltejs/kit';
 import * as v from 'valibot';
 import { SCOPE_NAMES, TOKEN_DAYS } from '#lib/live/api-scopes.ts';
-import { NameSchema, readForm, type FieldErrors } from '#lib/server/auth/forms.ts';
+import { NameSchema, readForm, type FieldErrors, toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireUser, writeSessionCookie } from '#lib/server/auth/guards.ts';
 import { PASSWORD_MIN_LENGTH } from '#lib/server/auth/passwords.ts';
 import { db } from '#lib/server/db.ts';
@@ -66,7 +66,7 @@ export const actions: Actions = {
 
   revokeToken: async (event) => {
     const user = requireUser(event);
-    const tokenId = Number((await event.request.formData()).get('tokenId')) || 0;
+    const tokenId = toId((await event.request.formData()).get('tokenId'));
     // One's own only: an admin revokes those of others on the page for that.
     const outcome = await revokeToken(db(), { ...actorOf(user), role: 'viewer' }, tokenId);
     return outcome.kind === 'ok' ? answer(null, {}) : fail(400, answer(null, { token: outcome.message }));

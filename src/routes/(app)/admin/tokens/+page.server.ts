@@ -1,4 +1,5 @@
 import { fail } from '@sveltejs/kit';
+import { toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireRole } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { allTokens, revokeToken } from '#lib/server/features/api-tokens.ts';
@@ -13,7 +14,7 @@ export const load: PageServerLoad = async (event) => {
 export const actions: Actions = {
   revoke: async (event) => {
     const user = requireRole(event, 'admin');
-    const tokenId = Number((await event.request.formData()).get('tokenId')) || 0;
+    const tokenId = toId((await event.request.formData()).get('tokenId'));
     const outcome = await revokeToken(db(), actorOf(user), tokenId);
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },

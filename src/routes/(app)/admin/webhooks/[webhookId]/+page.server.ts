@@ -1,4 +1,5 @@
 import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { toId } from '#lib/server/auth/forms.ts';
 import { actorOf, requireRole } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import type { Outcome } from '#lib/server/features/manage-video.ts';
@@ -10,7 +11,7 @@ import type { Actions, PageServerLoad } from './$types';
 export const load: PageServerLoad = async (event) => {
   requireRole(event, 'admin');
   event.depends('app:webhooks');
-  const webhookId = Number(event.params.webhookId) || 0;
+  const webhookId = toId(event.params.webhookId);
   const seq = await latestSeq(db(), 'system');
   const webhook = await webhooks.webhookView(db(), webhookId);
   if (webhook === null) error(404, 'There is no such webhook.');
@@ -22,7 +23,7 @@ export const load: PageServerLoad = async (event) => {
 function action(run: (admin: ReturnType<typeof actorOf>, webhookId: number, form: FormData) => Promise<Outcome>) {
   return async (event: RequestEvent) => {
     const user = requireRole(event, 'admin');
-    const outcome = await run(actorOf(user), Number(event.params['webhookId']) || 0, await event.request.formData());
+    const outcome = await run(actorOf(user), toId(event.params['webhookId']), await event.request.formData());
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   };
 }
@@ -32,10 +33,10 @@ export const actions: Actions = {
   rotate: action((admin, webhookId) => webhooks.rotateSecret(db(), admin, webhookId)),
   enable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: true })),
   disable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: false })),
-  resend: action((_admin, webhookId, form) => webhooks.resendDelivery(db(), webhookId, Number(form.get('deliveryId')) || 0)),
+  resend: action((_admin, webhookId, form) => webhooks.resendDelivery(db(), webhookId, toId(form.get('deliveryId')))),
   remove: async (event) => {
     const user = requireRole(event, 'admin');
-    await webhooks.removeWebhook(db(), actorOf(user), Number(event.params.webhookId) || 0);
+    await webhooks.removeWebhook(db(), actorOf(user), toId(event.params.webhookId));
     redirect(303, '/admin/webhooks');
   },
 };
