@@ -38,7 +38,8 @@ export async function openLaboratory(): Promise<Laboratory> {
   const root = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'fuzz-'));
   const [dataDir, outside] = [path.join(root, 'data'), path.join(root, 'outside')];
   mkdirSync(outside);
-  Object.assign(process.env, { DATABASE_URL: 'none', SECRET_KEY_BASE: 'x'.repeat(32), DATA_DIR: dataDir });
+  // As the process of a call: it has neither database nor secret.
+  Object.assign(process.env, { HEATERS_ROLE: 'call', DATA_DIR: dataDir });
   const secret = path.join(outside, 'secret.ts');
   ffmpeg(...PICTURE, ...TONE, ...H264, secret);
 

@@ -14,7 +14,6 @@ const { values } = parseArgs({
   },
 });
 const seed = values.seed ?? String(Date.now());
-const endMs = Date.now() + Number(values.minutes) * 60_000;
 const laboratory = await openLaboratory();
 const found: string[] = [];
 let looked = 0;
@@ -44,6 +43,7 @@ if (values.only !== undefined) {
   await look(path.basename(values.only), values.only, 'any');
 } else {
   for (const { name, path: file, expected } of [...laboratory.films, ...laboratory.tricks]) await look(name, file, expected);
+  const endMs = Date.now() + Number(values.minutes) * 60_000;
   for (let round = 0; Date.now() < endMs; round += 1) {
     const random = new SeededRandom(`${seed}/${round}`);
     const film = laboratory.films[random.integer(0, laboratory.films.length - 1)]!;
