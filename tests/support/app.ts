@@ -1,12 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase } from './database.ts';
+import { freePort } from './free-port.ts';
 
 /** The whole app on a database and a data folder of its own: web and worker as real processes. */
 export interface RunningApp {
@@ -20,16 +19,6 @@ export interface RunningApp {
   readonly webs: readonly ChildProcess[];
   readonly databaseUrl: string;
   stop(): Promise<void>;
-}
-
-/** A port that nobody listens on: another run of the tests may be under way on this machine. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 /**

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3Settings } from '#lib/server/config.ts';
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts';
+import { freePort } from './free-port.ts';
 
 /** A server that speaks the S3 protocol (moto), behind a proxy that can go wrong, with one bucket. */
 export interface S3Server {
@@ -67,13 +67,4 @@ export async function startS3Server(): Promise<S3Server> {
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

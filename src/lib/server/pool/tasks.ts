@@ -3,6 +3,7 @@ import { detectScenes } from '#lib/server/pool/tasks/detect-scenes.ts';
 import { encodePart, encodeSound, joinParts } from '#lib/server/pool/tasks/encode-parts.ts';
 import { encodeVideo } from '#lib/server/pool/tasks/encode-video.ts';
 import { exportClip } from '#lib/server/pool/tasks/export-clip.ts';
+import { probe } from '#lib/server/pool/tasks/probe.ts';
 
 /** All tasks of this build. A version stays here for one release after the next has come. */
 export const TASKS: readonly AnyTask[] = [
@@ -12,4 +13,5 @@ export const TASKS: readonly AnyTask[] = [
   joinParts,
   detectScenes,
   exportClip,
+  probe,
 ] as unknown as readonly AnyTask[];

@@ -60,6 +60,14 @@ export async function queuesHealth(sql: Sql): Promise<QueueHealth[]> {
     from pgboss.job where name !~ '^__' group by name order by name`;
 }
 
+/** The queues that a living process works on, by pg-boss's registry of its instances. */
+export async function workedQueues(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ queue: string }[]>`
+    select distinct worker->>'queue' as queue from pgboss.instance i, jsonb_array_elements(i.workers) as worker
+    where i.stopped_on is null and i.heartbeat_on > now() - make_interval(secs => 3 * i.heartbeat_seconds)`;
+  return rows.map(({ queue }) => queue);
+}
+
 /** The latest clip that people could review now; null when there is none. */
 export async function latestPlayableClip(sql: Sql): Promise<{ id: number; videoId: number; startFrame: number; endFrame: number } | null> {
   const [clip] = await sql<{ id: number; videoId: number; startFrame: number; endFrame: number }[]>`
