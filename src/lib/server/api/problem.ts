@@ -55,7 +55,7 @@ export function problemResponse({ problem: kind, detail, errors, current }: Prob
     ...(errors === undefined ? {} : { errors }),
     ...(current === undefined ? {} : { current }),
   };
-  return new Response(JSON.stringify(body), {
+  return new Response(JSON.stringify(v.parse(ProblemSchema, body)), {
     status,
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
   });
