@@ -34,16 +34,25 @@ async function main(): Promise<void> {
   const settings = configOrExit();
   const flushTraces = await startTracing('web');
   const pages = await loadPages(settings);
-  const [{ createUploadHandler }, { Hub }, { Listener }, { createCommands }, door, { startPlaybackSweeper }, { startWork }] =
-    await Promise.all([
-      import('#lib/server/uploads.ts'),
-      import('#lib/server/realtime/hub.ts'),
-      import('#lib/server/realtime/listener.ts'),
-      import('#lib/server/realtime/commands.ts'),
-      import('#lib/server/realtime/authenticate.ts'),
-      import('#lib/server/playback-sweeper.ts'),
-      import('./work.ts'),
-    ]);
+  const [
+    { createUploadHandler },
+    { Hub },
+    { Listener },
+    { createCommands },
+    door,
+    { startPlaybackSweeper },
+    { startWork },
+    { startQueueWatch },
+  ] = await Promise.all([
+    import('#lib/server/uploads.ts'),
+    import('#lib/server/realtime/hub.ts'),
+    import('#lib/server/realtime/listener.ts'),
+    import('#lib/server/realtime/commands.ts'),
+    import('#lib/server/realtime/authenticate.ts'),
+    import('#lib/server/playback-sweeper.ts'),
+    import('./work.ts'),
+    import('#lib/server/queue-watch.ts'),
+  ]);
   const uploads = createUploadHandler();
   const headers = new Map(Object.entries(securityHeaders(settings.origin)));
 
@@ -89,7 +98,7 @@ async function main(): Promise<void> {
   try {
     await listener.start();
     await hub.start();
-    stopWork = await startWork(settings.jobQueues ?? []);
+    stopWork = await startWork(settings.jobQueues ?? [], 'web');
   } catch (error) {
     log.fatal({ err: error }, 'the database can’t be reached: check DATABASE_URL');
     process.stderr.write('The database can’t be reached: check DATABASE_URL and that PostgreSQL runs.\n');
@@ -106,6 +115,7 @@ async function main(): Promise<void> {
 
   const stopSweeping = startPlaybackSweeper(db());
   const stopMetrics = serveMetrics(() => readMetrics(db()));
+  const stopWatching = startQueueWatch(db());
 
   let isClosing = false;
   const close = async (signal: string) => {
@@ -118,6 +128,7 @@ async function main(): Promise<void> {
     }, settings.drainMs + CLOSE_WITHIN_MS).unref();
     stopSweeping();
     stopMetrics();
+    stopWatching();
     // The sockets' clients see the connection end and come back to another process by themselves.
     const worked = stopWork();
     const served = hub.close(2_000);

@@ -17,7 +17,7 @@ if (queueNames.length === 0) {
 }
 const flushTraces = await startTracing('worker');
 try {
-  const stopWork = await startWork(queueNames);
+  const stopWork = await startWork(queueNames, 'worker');
   // Where playback files are made, they are also swept.
   const stopSweeping = queueNames.includes('temp_clips') ? startPlaybackSweeper(db()) : () => undefined;
   const stopMetrics = serveMetrics(() => readMetrics(db()));

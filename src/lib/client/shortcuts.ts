@@ -82,6 +82,20 @@ export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly ac
   { keys: ['Shift+?'], action: 'help', label: 'Show this map' },
 ];
 
+/** Keys of the queue monitor. */
+export const QUEUE_SHORTCUTS: readonly { readonly keys: readonly string[]; readonly label: string }[] = [
+  { keys: ['j'], label: 'Next job' },
+  { keys: ['k'], label: 'Previous job' },
+  { keys: ['Enter'], label: 'Open the job' },
+  { keys: ['x'], label: 'Select the job, or not' },
+  { keys: ['r'], label: 'Retry it, or all that are selected' },
+  { keys: ['c'], label: 'Cancel it, or all that are selected' },
+  { keys: ['u'], label: 'Undo the last action' },
+  { keys: ['/'], label: 'Search' },
+  { keys: ['Escape'], label: 'Select none' },
+  { keys: ['Shift+?'], label: 'Show this map' },
+];
+
 const KEY_NAMES: Readonly<Record<string, string>> = {
   ArrowLeft: '←',
   ArrowRight: '→',
@@ -99,6 +113,10 @@ const HIDDEN_KEYS = ['Shift++', '='];
 
 /** An action's keys as they are printed on a keyboard. */
 export function keysOf(action: ReviewAction): string[] {
-  const keys = SHORTCUTS.find((shortcut) => shortcut.action === action)?.keys ?? [];
+  return printedKeys(SHORTCUTS.find((shortcut) => shortcut.action === action)?.keys ?? []);
+}
+
+/** Keys in tinykeys' notation as they are printed on a keyboard. */
+export function printedKeys(keys: readonly string[]): string[] {
   return keys.filter((key) => !HIDDEN_KEYS.includes(key)).map((key) => KEY_NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key));
 }

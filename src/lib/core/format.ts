@@ -12,3 +12,18 @@ export function formatBytes(bytes: number): string {
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
   return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
+
+/** A length of time in its largest unit: `240 ms`, `4.2 s`, `12 min`, `3 h`, `5 d`. */
+export function formatSpan(durationMs: number): string {
+  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
+  const units = [
+    { name: 's', ms: 1000, most: 60 },
+    { name: 'min', ms: 60_000, most: 60 },
+    { name: 'h', ms: 3_600_000, most: 48 },
+  ];
+  for (const { name, ms, most } of units) {
+    const value = durationMs / ms;
+    if (value < most) return `${value < 10 && name === 's' ? value.toFixed(1) : Math.floor(value)} ${name}`;
+  }
+  return `${Math.floor(durationMs / 86_400_000)} d`;
+}

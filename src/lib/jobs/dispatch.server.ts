@@ -4,6 +4,7 @@ import type { Database } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import { dispatchDeliveries } from '#lib/server/features/deliver-webhooks.ts';
 import { lookAfterRestores } from '#lib/server/features/keep-library.ts';
+import { foldJobChanges } from '#lib/server/features/watch-queues.ts';
 import { videosToEmbed } from '#lib/server/features/embed-clips.ts';
 import { strandedExports } from '#lib/server/stores/clips.ts';
 import { videosWithoutStills } from '#lib/server/stores/stills.ts';
@@ -20,10 +21,11 @@ const STAGE_FOR: Partial<Record<VideoState, StageName>> = {
 
 /**
  * Makes sure that everything on its way has a job: what a lost job has stranded goes on, and
- * masters that come back from the archive are noticed.
+ * masters that come back from the archive are noticed. Folds changes of jobs where no web process does.
  * Harmless to run often and on several nodes: a job that is there is not doubled.
  */
 export async function dispatch(sql: Database): Promise<void> {
+  while (await foldJobChanges(sql));
   for (const { id, state } of await unfinishedVideos(sql)) {
     const stage = STAGE_FOR[state];
     if (stage !== undefined) await sql.begin((tx) => enqueueStage(tx, stage, { itemId: id, videoId: id }));

@@ -34,11 +34,10 @@ export interface BeginOptions {
 
 /**
  * A stage: `run` does the work outside any transaction and gives what to `commit` in one, or null
- * when there is nothing (left) to do. `fail` writes down a failure for good.
+ * when there is nothing (left) to do. What its failure means is in `features/settle-stage.ts`.
  */
 export interface StageHandler {
   readonly run: (context: StageContext) => Promise<((tx: Transaction) => Promise<void>) | null>;
-  readonly fail: (tx: Transaction, item: StageItem, reason: string) => Promise<void>;
 }
 
 /** A failure that trying again can't mend; its message is shown to people. */

@@ -1,9 +1,10 @@
 import { RUNNER_POOL, STAGES, type StageName } from '#lib/jobs/stages.ts';
 import { StageRefused, type StageContext, type StageHandlers } from '#lib/jobs/handler.server.ts';
-import { videoTopic } from '#lib/live/topics.ts';
+import { videoTopic, type Topic } from '#lib/live/topics.ts';
 import type { StageView } from '#lib/live/views.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import type { StageJob } from '#lib/server/enqueue.ts';
+import { failStage } from '#lib/server/features/settle-stage.ts';
 import { log } from '#lib/server/log.ts';
 import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
 import { stageDuration } from '#lib/server/telemetry/metrics.ts';
@@ -21,24 +22,27 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Settles the job, in the transaction that commits what it has made. Throws when the job is no longer this attempt's. */
   readonly complete: (tx: Transaction) => Promise<void>;
+  /** Settles the job as failed for good, in the transaction that says so. Throws like `complete`. */
+  readonly fail: (tx: Transaction, reason: string) => Promise<void>;
 }
 
 /**
  * Runs one attempt of a stage and commits its result, or its failure when no attempt is left.
  * Throws to let the queue try again.
  */
-export function runStage(context: StageRunner, job: StageJob, attempt: Attempt): Promise<void> {
+export function runStage(context: StageRunner, job: StageJob, attempt: Attempt): Promise<StageOutcome> {
   const { stage, itemId, videoId, requestId } = job;
   const ids = { stage, itemId, videoId, jobId: attempt.jobId };
   const span = { kind: 'CONSUMER', attributes: ids, parent: job.traceparent } as const;
   return withLogFields({ ...ids, requestId }, () =>
     inSpan(`job ${stage}`, span, async () => {
       const end = stageDuration.startTimer({ stage });
-      let outcome: StageOutcome = 'failed';
+      let outcome: StageOutcome | null = null;
       try {
         outcome = await runAttempt(context, job, attempt);
+        return outcome;
       } finally {
-        end({ outcome });
+        end({ outcome: outcome?.kind ?? 'failed' });
       }
     }),
   );
@@ -51,8 +55,8 @@ interface StageRunner {
   readonly handlers: StageHandlers;
 }
 
-/** How an attempt ended; one that throws has failed and is tried again. */
-type StageOutcome = 'done' | 'failed' | 'given-up' | 'nothing-to-do';
+/** How an attempt has ended that no other is to follow; one that throws has failed and is tried again. */
+export type StageOutcome = { readonly kind: 'done' | 'nothing-to-do' } | { readonly kind: 'given-up'; readonly reason: string };
 
 async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, attempt: Attempt): Promise<StageOutcome> {
   const { stage, itemId, videoId } = job;
@@ -61,10 +65,10 @@ async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, a
   const isShown = STAGES[stage].item === 'video';
   if ((await findVideo(sql, videoId)) === null) {
     log.info('the video was removed: nothing to do');
-    return 'nothing-to-do';
+    return { kind: 'nothing-to-do' };
   }
   const started = await markRunning(sql, stage, item);
-  if (isShown) await announce(sql, started);
+  await announce(sql, started, isShown);
   const progress = throttledProgress(sql, stage, item, started.attempt, isShown);
   const handler = handlers[stage];
   let taken: CallResult<unknown> | null = null;
@@ -96,12 +100,12 @@ async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, a
       await attempt.complete(tx);
     });
     log.info('stage done');
-    return 'done';
+    return { kind: 'done' };
   } catch (error) {
     progress.stop();
     if (error instanceof CallTaken) {
       log.info('another attempt has committed this stage');
-      return 'nothing-to-do';
+      return { kind: 'nothing-to-do' };
     }
     const isRefusal = error instanceof StageRefused || error instanceof TaskRefused;
     const reason = error instanceof Error ? error.message : String(error);
@@ -112,12 +116,10 @@ async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, a
     }
     log.error({ err: error }, 'stage failed for good');
     await sql.begin(async (tx) => {
-      if ((await findVideo(tx, videoId)) === null) return;
-      await handler.fail(tx, item, reason);
-      await markFinished(tx, stage, item, reason);
-      if (isShown) await publishVideo(tx, videoId, null);
+      await failStage(tx, stage, item, reason, null);
+      await attempt.fail(tx, reason);
     });
-    return 'given-up';
+    return { kind: 'given-up', reason };
   }
 }
 
@@ -131,7 +133,7 @@ function throttledProgress(sql: Database, stage: StageName, item: { itemId: numb
     latest = null;
     isSending = true;
     const view = { ...item, stage, state: 'running', attempt, ...sent, error: null } as const;
-    Promise.all([recordProgress(sql, stage, item, sent), isShown ? announce(sql, view) : undefined])
+    Promise.all([recordProgress(sql, stage, item, sent), announce(sql, view, isShown)])
       .catch((error: unknown) => log.warn({ err: error, stage }, 'progress was not recorded'))
       .finally(() => (isSending = false));
   }, PROGRESS_INTERVAL_MS);
@@ -143,9 +145,10 @@ function throttledProgress(sql: Database, stage: StageName, item: { itemId: numb
   };
 }
 
-/** Shows a stage on the video's own page and in the library. */
-async function announce(sql: Database, stage: StageView): Promise<void> {
-  for (const topic of ['library', videoTopic(stage.videoId)] as const) {
+/** Shows a stage in the queue monitor and, where it is shown to people, on the video's own page and in the library. */
+async function announce(sql: Database, stage: StageView, isShown: boolean): Promise<void> {
+  const shownOn: Topic[] = isShown ? ['library', videoTopic(stage.videoId)] : [];
+  for (const topic of ['queues' as const, ...shownOn]) {
     await sendSignal(sql, { topic, type: 'progress', payload: stage });
   }
 }

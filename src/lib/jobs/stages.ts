@@ -21,6 +21,7 @@ export const STAGES = {
     expireInSeconds: 3_600,
     priority: 0,
     label: 'Download',
+    next: ['encode'],
   },
   encode: {
     queue: 'media_processing',
@@ -30,6 +31,7 @@ export const STAGES = {
     expireInSeconds: 6 * 3_600,
     priority: 0,
     label: 'Encode',
+    next: ['detect-scenes'],
   },
   'detect-scenes': {
     queue: 'media_processing',
@@ -39,6 +41,7 @@ export const STAGES = {
     expireInSeconds: 3_600,
     priority: 5,
     label: 'Find cuts',
+    next: ['keyframes'],
   },
   'temp-clip': {
     queue: 'temp_clips',
@@ -48,8 +51,18 @@ export const STAGES = {
     expireInSeconds: 120,
     priority: 0,
     label: 'Prepare playback',
+    next: [],
   },
-  export: { queue: 'exports', item: 'clip', where: 'pool', retryLimit: 2, expireInSeconds: 1_800, priority: 10, label: 'Export' },
+  export: {
+    queue: 'exports',
+    item: 'clip',
+    where: 'pool',
+    retryLimit: 2,
+    expireInSeconds: 1_800,
+    priority: 10,
+    label: 'Export',
+    next: [],
+  },
   keyframes: {
     queue: 'background_jobs',
     item: 'video',
@@ -58,6 +71,7 @@ export const STAGES = {
     expireInSeconds: 3_600,
     priority: 0,
     label: 'Keyframes',
+    next: ['embed'],
   },
   embed: {
     queue: 'background_jobs',
@@ -67,6 +81,7 @@ export const STAGES = {
     expireInSeconds: 3_600,
     priority: 0,
     label: 'Embeddings',
+    next: [],
   },
 } as const satisfies Record<string, StageDefinition>;
 
@@ -81,4 +96,6 @@ interface StageDefinition {
   readonly label: string;
   /** Of its calls in the pool: what a person waits for goes first. */
   readonly priority: number;
+  /** Stages of the same item that it enqueues when it is done. */
+  readonly next: readonly string[];
 }

@@ -8,6 +8,10 @@ import { log } from '#lib/server/log.ts';
 import { ATTEMPT_PREFIXES } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { removeEndedTokens } from '#lib/server/stores/api-tokens.ts';
+import { removeOldActionItems } from '#lib/server/stores/job-action-items.ts';
+import { removeOldAttempts } from '#lib/server/stores/job-attempts.ts';
+import { removeOldStatistics } from '#lib/server/stores/job-statistics.ts';
+import { forgetLostWorkers } from '#lib/server/stores/job-workers.ts';
 import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
 import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
 import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
@@ -19,6 +23,10 @@ const CALL_LIFETIME_DAYS = 14;
 const POOL_EVENT_LIFETIME_DAYS = 90;
 const ENDED_TOKEN_LIFETIME_DAYS = 90;
 const DELIVERY_LIFETIME_DAYS = 30;
+/** As long as pg-boss keeps ended jobs: see `migrate-jobs.ts`. */
+const ATTEMPT_LIFETIME_DAYS = 14;
+const STATISTICS_LIFETIME = { minuteDays: 2, hourDays: 90 };
+const UNDO_LIFETIME_DAYS = 1;
 
 /**
  * Removes what nobody needs: files of attempts that another attempt has overtaken or whose video is gone,
@@ -32,6 +40,10 @@ export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
   await removeEndedTokens(sql, ENDED_TOKEN_LIFETIME_DAYS);
   await removeOldDeliveries(sql, DELIVERY_LIFETIME_DAYS);
+  await removeOldAttempts(sql, ATTEMPT_LIFETIME_DAYS);
+  await removeOldStatistics(sql, STATISTICS_LIFETIME);
+  await removeOldActionItems(sql, UNDO_LIFETIME_DAYS);
+  await forgetLostWorkers(sql);
   log.info({ removedFiles, endedUploads, ruledOut, removedCalls }, 'swept');
 }
 

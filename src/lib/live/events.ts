@@ -1,3 +1,4 @@
+import type { JobsChange } from '#lib/live/job-views.ts';
 import type { PlayheadView, Seat, StrokeInProgress } from '#lib/live/presence.ts';
 import type { ClaimView, MemberView, SessionView, VoteView } from '#lib/live/session-views.ts';
 import type { CommentView, DrawingView, MentionView } from '#lib/live/talk-views.ts';
@@ -72,6 +73,10 @@ export type LiveSignal =
         readonly seatCount: number;
       };
     }
+  /** Jobs have changed, or how queues are worked on. */
+  | { readonly topic: Topic; readonly type: 'jobs-changed'; readonly payload: JobsChange }
+  /** Jobs have logged lines. */
+  | { readonly topic: Topic; readonly type: 'jobs-logged'; readonly payload: { readonly jobIds: readonly string[] } }
   | { readonly topic: Topic; readonly type: 'playhead'; readonly payload: PlayheadView }
   | {
       readonly topic: Topic;

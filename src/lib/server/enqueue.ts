@@ -1,7 +1,7 @@
 import { PgBoss } from 'pg-boss';
 import type postgres from 'postgres';
 import * as v from 'valibot';
-import { STAGES, type StageName } from '#lib/jobs/stages.ts';
+import { STAGES, type QueueName, type StageName } from '#lib/jobs/stages.ts';
 import { sideDb, type Sql, type Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { logField } from '#lib/server/telemetry/log-fields.ts';
@@ -102,4 +102,36 @@ export async function enqueueDelivery(tx: Transaction, { id, dueAt }: { readonly
       heartbeatSeconds: 10,
     },
   );
+}
+
+/** Has a scheduled job run now. False when one waits or runs already. */
+export async function enqueueSchedule(tx: Transaction, queue: QueueName, schedule: string): Promise<boolean> {
+  return (await (await boss()).send(queue, { schedule }, { db: bossDatabase(tx), singletonKey: schedule })) !== null;
+}
+
+/** When a schedule runs next, the soonest first. */
+export async function nextRuns(cron: string, count: number): Promise<Date[]> {
+  return (await boss()).previewSchedule(cron, { count });
+}
+
+/** What is done to several jobs of a queue, in the caller's transaction. Gives to how many it was done. */
+export async function changeJobs(
+  tx: Transaction,
+  change: 'cancel' | 'resume' | 'retry' | 'deleteJob',
+  queue: QueueName,
+  ids: readonly string[],
+): Promise<number> {
+  // pg-boss gives the number of jobs, but its types leave it out.
+  const { affected } = (await (await boss())[change](queue, [...ids], { db: bossDatabase(tx) })) as { affected?: number };
+  return affected ?? 0;
+}
+
+/** Gives a waiting job another place in its queue. False when it does not wait any more. */
+export async function moveJob(
+  tx: Transaction,
+  queue: QueueName,
+  id: string,
+  place: { readonly priority: number; readonly startAfter: string },
+): Promise<boolean> {
+  return (await (await boss()).update(queue, undefined, { id, ...place, db: bossDatabase(tx) })).updated === 1;
 }

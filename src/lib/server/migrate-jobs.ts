@@ -1,7 +1,9 @@
 import { PgBoss } from 'pg-boss';
 import { QUEUES } from '#lib/jobs/stages.ts';
+import { connect } from '#lib/server/db.ts';
+import { watchJobs } from '#lib/server/stores/jobs.ts';
 
-/** Brings the job queue's own schema up to date and makes our queues. Harmless to repeat. */
+/** Brings the job queue's own schema up to date, makes our queues, and has their jobs watched. Harmless to repeat. */
 export async function migrateJobs(databaseUrl: string): Promise<void> {
   const boss = new PgBoss({ connectionString: databaseUrl, max: 2, supervise: false, schedule: false });
   let failure: unknown;
@@ -16,4 +18,6 @@ export async function migrateJobs(databaseUrl: string): Promise<void> {
     await boss.stop({ graceful: false });
   }
   if (failure !== undefined) throw failure;
+  const sql = connect(databaseUrl, 1);
+  await watchJobs(sql).finally(() => sql.end());
 }

@@ -3,7 +3,7 @@ import { enqueueStage } from '#lib/server/enqueue.ts';
 import { growClips } from '#lib/server/features/grow-clips.ts';
 import { detectScenes } from '#lib/server/pool/tasks/detect-scenes.ts';
 import { unexportedClips } from '#lib/server/stores/clips.ts';
-import { findVideo, lockVideo, setVideoFailed, setVideoState } from '#lib/server/stores/videos.ts';
+import { findVideo, lockVideo, setVideoState } from '#lib/server/stores/videos.ts';
 
 /** Turns the scenes into cuts and clips; detects them first where the encode has left none. */
 export const detectScenesStage: StageHandler = {
@@ -30,5 +30,4 @@ export const detectScenesStage: StageHandler = {
       }
     };
   },
-  fail: (tx, { itemId }, reason) => setVideoFailed(tx, itemId, 'detect-scenes', reason),
 };

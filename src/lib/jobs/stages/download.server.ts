@@ -4,7 +4,7 @@ import { StageRefused, type StageHandler } from '#lib/jobs/handler.server.ts';
 import { config } from '#lib/server/config.ts';
 import { completeDownload, identifyUpload } from '#lib/server/features/import-video.ts';
 import { download } from '#lib/server/media/download/download.ts';
-import { findVideo, setVideoFailed } from '#lib/server/stores/videos.ts';
+import { findVideo } from '#lib/server/stores/videos.ts';
 
 /**
  * Gets a video its original: fetches it from its URL, or reads through the object that a browser has uploaded. The
@@ -34,5 +34,4 @@ export const downloadStage: StageHandler = {
     if (completed.kind === 'refused') throw new StageRefused(completed.message);
     return null;
   },
-  fail: (tx, { itemId }, reason) => setVideoFailed(tx, itemId, 'download', reason),
 };

@@ -7,6 +7,4 @@ export const embedStage: StageHandler = {
     await embedClips(sql, videoId, signal, (percent) => report({ percent, fps: null, etaMs: null }));
     return null;
   },
-  // The video is as good without: its stage says what is wrong.
-  fail: () => Promise.resolve(),
 };

@@ -5,7 +5,7 @@ import { growClips } from '#lib/server/features/grow-clips.ts';
 import { encodeVideo } from '#lib/server/pool/tasks/encode-video.ts';
 import { clippedEnd } from '#lib/server/stores/clips.ts';
 import { deletePlan } from '#lib/server/stores/encode-parts.ts';
-import { findVideo, lockVideo, publishVideo, setVideoEncoded, setVideoFailed, setVideoState } from '#lib/server/stores/videos.ts';
+import { findVideo, lockVideo, publishVideo, setVideoEncoded, setVideoState } from '#lib/server/stores/videos.ts';
 
 /** Makes proxy, master and poster in one decode, a long source in parts; scene detection rides along. */
 export const encodeStage: StageHandler = {
@@ -32,5 +32,4 @@ export const encodeStage: StageHandler = {
       await enqueueStage(tx, 'detect-scenes', { itemId, videoId });
     };
   },
-  fail: (tx, { itemId }, reason) => setVideoFailed(tx, itemId, 'encode', reason),
 };

@@ -40,12 +40,6 @@ export const exportStage: StageHandler = {
       await publishToLibrary(tx, videoId, null);
     };
   },
-  async fail(tx, { itemId, videoId }, reason) {
-    const [clip] = await exportRows(tx, [itemId]);
-    if (clip === undefined || !(await setExportState(tx, itemId, clip.version, { state: 'failed', error: reason }))) return;
-    await publishClips(tx, videoId, { cause: 'export-failed', removedClipIds: [], clipIds: [itemId] }, null);
-    await publishToLibrary(tx, videoId, null);
-  },
 };
 
 /** The master's key, if it can be read now. Throws `StageRefused` with what to do. */

@@ -44,8 +44,6 @@ export const keyframesStage: StageHandler = {
       }
     }
   },
-  // The video is as good without: its stage says what is wrong.
-  fail: () => Promise.resolve(),
 };
 
 /** At once and not with the stage: what is made stays when it is stopped. */

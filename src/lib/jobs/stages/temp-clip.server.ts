@@ -17,6 +17,4 @@ export const tempClipStage: StageHandler = {
       });
     };
   },
-  // Nothing to write down: the next reviewer who needs it orders it again.
-  fail: () => Promise.resolve(),
 };

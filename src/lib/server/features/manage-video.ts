@@ -1,9 +1,8 @@
-import type { StageName } from '#lib/jobs/stages.ts';
 import { videoTopic } from '#lib/live/topics.ts';
-import type { VideoState } from '#lib/live/views.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
+import { stateBefore } from '#lib/server/features/settle-stage.ts';
 import { videoPrefixes } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
@@ -26,19 +25,13 @@ import {
 /** Done, or why not, in a sentence for the page. */
 export type Outcome = { readonly kind: 'ok' } | { readonly kind: 'refused'; readonly message: string };
 
-const STATE_BEFORE: Partial<Record<StageName, Exclude<VideoState, 'failed'>>> = {
-  download: 'downloading',
-  encode: 'downloaded',
-  'detect-scenes': 'encoded',
-};
-
 /** Sends a failed video again through the stage in which it failed. */
 export async function retryVideo(sql: Database, actor: Actor, videoId: number): Promise<Outcome> {
   return sql.begin(async (tx): Promise<Outcome> => {
     const video = await lockVideo(tx, videoId);
     if (video === null) return { kind: 'refused', message: 'This video has been removed.' };
     const stage = video.failedStage;
-    const state = stage === null ? undefined : STATE_BEFORE[stage];
+    const state = stage === null ? undefined : stateBefore(stage);
     if (stage === null || state === undefined) return { kind: 'refused', message: 'This video has not failed: there is nothing to retry.' };
     await setVideoState(tx, videoId, state);
     await enqueueStage(tx, stage, { itemId: videoId, videoId });

@@ -31,15 +31,33 @@ export async function recordAudit(tx: Transaction, { actor, action, target, deta
   return Number(row!.id);
 }
 
-/** The log, newest first: entries before an id, of one target where it is named. */
+/** The log, newest first: entries before an id, of one target or one person where they are named. */
 export async function auditEntries(
   sql: Sql,
-  { target = null, beforeId = null, limit }: { readonly target?: string | null; readonly beforeId?: number | null; readonly limit: number },
+  {
+    target = null,
+    actor = null,
+    beforeId = null,
+    limit,
+  }: { readonly target?: string | null; readonly actor?: string | null; readonly beforeId?: number | null; readonly limit: number },
 ): Promise<AuditView[]> {
   const rows = await sql<AuditView[]>`
     select id::float8 as id, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, actor, action, target, details
     from audit_log
-    where (${target}::text is null or target = ${target}) and (${beforeId}::bigint is null or id < ${beforeId})
+    where (${target}::text is null or target = ${target}) and (${actor}::text is null or actor = ${actor}) and (${beforeId}::bigint is null or id < ${beforeId})
     order by id desc limit ${limit}`;
   return [...rows];
+}
+
+/** Everybody who is in the log, by name. */
+export async function auditActors(sql: Sql): Promise<string[]> {
+  // From name to name along the index, however long the log is.
+  const rows = await sql<{ actor: string }[]>`
+    with recursive names as (
+      (select actor from audit_log order by actor limit 1)
+      union all
+      select (select actor from audit_log where actor > names.actor order by actor limit 1) from names where names.actor is not null
+    )
+    select actor from names where actor is not null limit 200`;
+  return rows.map(({ actor }) => actor);
 }

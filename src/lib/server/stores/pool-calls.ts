@@ -108,6 +108,11 @@ export async function cancelCallsAbout(sql: Sql, subject: string): Promise<void>
   await cancelCalls(sql, sql`subject = ${subject}`);
 }
 
+/** Stops all calls that jobs have made. */
+export async function cancelCallsOfJobs(sql: Sql, jobIds: readonly string[]): Promise<void> {
+  await cancelCalls(sql, sql`split_part(idem_key, ':', 1) = any(${[...jobIds]})`);
+}
+
 async function cancelCalls(sql: Sql, which: postgres.PendingQuery<postgres.Row[]>): Promise<void> {
   const cancelled = await sql<{ id: number }[]>`
     update pool_calls

@@ -1,0 +1,12 @@
+import { json } from '@sveltejs/kit';
+import { requireRole } from '#lib/server/auth/guards.ts';
+import { db } from '#lib/server/db.ts';
+import { jobLog } from '#lib/server/features/watch-queues.ts';
+import type { RequestHandler } from './$types';
+
+/** The lines that a job has logged after one. */
+export const GET: RequestHandler = async (event) => {
+  requireRole(event, 'admin');
+  const after = Number(event.url.searchParams.get('after'));
+  return json(await jobLog(db(), event.params.jobId, Number.isSafeInteger(after) ? after : 0));
+};
