@@ -52,7 +52,8 @@ export class S3Store implements ObjectStore, PartUploads {
       credentials: { accessKeyId, secretAccessKey },
       // Other servers than Amazon's seldom have a host name for each bucket.
       ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
-      ...{ retryMode: 'adaptive', maxAttempts: 6 },
+      // Not adaptive: its limiter reckons with the wall clock, and stands still for as long as that was set back.
+      ...{ retryMode: 'standard', maxAttempts: 6 },
       requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
     });
   }
