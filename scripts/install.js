@@ -27,7 +27,7 @@ export async function step(title, run) {
 export async function install({ forTests = false } = {}) {
   if (Number(process.versions.node.split('.')[0]) < 20) fail(`Node ${process.versions.node} is too old: install Node 20 or newer.`);
   fs.mkdirSync(HOME, { recursive: true });
-  const lock = digest('package-lock.json', 'package.json');
+  const lock = digest('package-lock.json', 'patches');
   if (!fs.existsSync(path.join(ROOT, 'node_modules')) || stamp('node') !== lock) {
     await step('Installing Node packages', () => {
       run(
