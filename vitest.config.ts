@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] } },
+      { test: { name: 'chaos', include: ['tests/chaos/**/*.test.ts'] } },
       {
         test: {
           name: 'integration',

@@ -10,12 +10,12 @@ const DATABASE = 'heaters';
 const USER = 'heaters';
 
 /**
- * Starts PostgreSQL on a free loopback port and gives its URL and a function that stops it.
+ * Starts PostgreSQL on a loopback port, a free one unless it is named, and gives its URL and a function that stops it.
  *
  * `binaries` is the folder that holds bin/, lib/ and share/; `home` is made if missing and keeps
  * the data. As root the server runs as an unprivileged user, which PostgreSQL insists on.
  */
-export async function startPostgres({ binaries, home, durable = true }) {
+export async function startPostgres({ binaries, home, durable = true, port: wantedPort }) {
   const runAs = process.getuid?.() === 0 ? unprivilegedUser() : null;
   if (runAs !== null) ({ binaries, home } = reachable({ binaries, home, runAs }));
   fs.mkdirSync(home, { recursive: true, mode: 0o755 });
@@ -38,7 +38,7 @@ export async function startPostgres({ binaries, home, durable = true }) {
   }
   const password = fs.readFileSync(passwordFile, 'utf8').trim();
   await stopLeftover(dataDir);
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
@@ -72,6 +72,7 @@ export async function startPostgres({ binaries, home, durable = true }) {
   return {
     url: urlOf(password, port),
     home,
+    pid: server.pid,
     async stop() {
       // SIGINT is PostgreSQL's fast shutdown: sessions are cut, data is flushed.
       server.kill('SIGINT');

@@ -17,6 +17,7 @@ const env = {
   TEST_SCRATCH: scratch,
   // A model that this machine has is not part of the tests: they bring their own.
   MODEL_DIR: path.join(scratch, 'no-model'),
+  POSTGRES_BINARIES: tools.postgresBinaries,
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'error',
   CHROMIUM_PATH: chromium(),
 };
@@ -26,6 +27,7 @@ const wanted = process.argv.slice(2).filter((word) => !files.includes(word));
 
 const node = (...args) => ({ program: tools.node, args });
 const bin = (file, ...args) => node(path.join('node_modules', file), ...args);
+const NEED_BUILD = ['integration', 'chaos', 'e2e'];
 const STEPS = {
   sync: () => check('sync', bin('@sveltejs/kit/svelte-kit.js', 'sync')),
   format: () => check('format', bin('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.')),
@@ -34,19 +36,15 @@ const STEPS = {
   types: () => check('types', bin('svelte-check/bin/svelte-check', '--threshold', 'warning', '--fail-on-warnings')),
   unit: () => vitest('unit'),
   python: () => unittest(),
-  integration: async () => {
-    // Tests of what strangers may send do so to the app as it is served.
-    await build({ node: tools.node, env });
-    vitest('integration');
-  },
-  e2e: async () => {
-    await build({ node: tools.node, env });
-    playwright();
-  },
+  // From here on the app is also met as it is served.
+  build: () => build({ node: tools.node, env }),
+  integration: () => vitest('integration'),
+  chaos: () => vitest('chaos'),
+  e2e: () => playwright(),
 };
 
 for (const [name, run] of Object.entries(STEPS)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (wanted.length > 0 && !wanted.includes(name) && !(name === 'build' && wanted.some((step) => NEED_BUILD.includes(step)))) continue;
   console.log(`\n── ${name}`);
   await run();
 }

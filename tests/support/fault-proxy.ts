@@ -6,9 +6,11 @@ import { buffer } from 'node:stream/consumers';
 
 /**
  * What goes wrong with a request. The two cuts break the connection. `corrupt` changes a byte of its body, which is then compared
- * with the request's SHA-256 as S3 does and moto does not; `corrupt-unnoticed` changes one behind that check.
+ * with the request's SHA-256 as S3 does and moto does not; `corrupt-unnoticed` changes one behind that check. `slow` answers after a second.
  */
-export type Fault = 'unavailable' | 'cut-request' | 'cut-answer' | 'corrupt' | 'corrupt-unnoticed' | 'forbidden';
+export type Fault = 'unavailable' | 'cut-request' | 'cut-answer' | 'corrupt' | 'corrupt-unnoticed' | 'forbidden' | 'slow';
+
+const SLOW_MS = 1_000;
 
 /** A proxy in front of a server of this machine that breaks some of the requests. */
 export interface FaultProxy {
@@ -74,8 +76,12 @@ function forward(request: IncomingMessage, response: ServerResponse, port: numbe
   onward.once('error', () => response.destroy());
   onward.once('response', (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
-    if (fault !== 'cut-answer') answer.pipe(response);
-    else answer.once('data', (chunk: Buffer) => response.write(chunk.subarray(0, chunk.length / 2), () => response.destroy()));
+    if (fault === 'slow') setTimeout(() => answer.pipe(response), SLOW_MS);
+    else if (fault !== 'cut-answer') answer.pipe(response);
+    else
+      answer
+        .once('end', () => response.destroy())
+        .once('data', (chunk: Buffer) => response.write(chunk.subarray(0, chunk.length / 2), () => response.destroy()));
   });
   response.once('close', () => onward.destroy());
   if (fault === 'corrupt-unnoticed') request.pipe(corruptingFirstByte()).pipe(onward);
