@@ -28,6 +28,8 @@ export interface Fate {
 export interface Laboratory {
   readonly films: readonly FuzzFile[];
   readonly tricks: readonly FuzzFile[];
+  /** Where further files to be examined are put. */
+  readonly inbox: string;
   /** Sends a file through; `isWhole` goes on after the encode: scenes of the proxy, stills, an export. */
   examine(file: string, options?: { readonly isWhole: boolean }): Promise<Fate>;
   close(): Promise<void>;
@@ -36,8 +38,8 @@ export interface Laboratory {
 /** Opens a laboratory; call it before anything else asks for the configuration. */
 export async function openLaboratory(): Promise<Laboratory> {
   const root = mkdtempSync(path.join(process.env.TEST_SCRATCH ?? os.tmpdir(), 'fuzz-'));
-  const [dataDir, outside] = [path.join(root, 'data'), path.join(root, 'outside')];
-  mkdirSync(outside);
+  const [dataDir, outside, inbox] = [path.join(root, 'data'), path.join(root, 'outside'), path.join(root, 'inbox')];
+  for (const folder of [outside, inbox]) mkdirSync(folder);
   // As the process of a call: it has neither database nor secret.
   Object.assign(process.env, { HEATERS_ROLE: 'call', DATA_DIR: dataDir });
   const secret = path.join(outside, 'secret.ts');
@@ -53,11 +55,13 @@ export async function openLaboratory(): Promise<Laboratory> {
 
   const films = makeFilms(path.join(root, 'films'));
   const tricks = makeTricks(path.join(root, 'tricks'), films[0]!.path, { secret, origin: `http://127.0.0.1:${port}` });
-  const before = listing(root, dataDir);
+  const watched = () => listing(root, [dataDir, inbox]);
+  const before = watched();
 
   return {
     films,
     tricks,
+    inbox,
     async examine(file, { isWhole } = { isWhole: true }) {
       const knocksBefore = knocks;
       const stopping = AbortSignal.timeout(PATIENCE_MS);
@@ -66,7 +70,7 @@ export async function openLaboratory(): Promise<Laboratory> {
       const sampler = setInterval(() => (mostMemoryBytes = Math.max(mostMemoryBytes, memoryOf(root))), SAMPLE_MS);
       const outcome = await sendThrough(file, stopping, isWhole).finally(() => clearInterval(sampler));
       const left = existsSync(path.join(dataDir, 'work')) ? readdirSync(path.join(dataDir, 'work')) : [];
-      const isChanged = listing(root, dataDir) !== before;
+      const isChanged = watched() !== before;
       const broken = [
         ...outcome.broken,
         ...(stopping.aborted ? [`it took longer than ${PATIENCE_MS / 1000} s`] : []),
@@ -158,11 +162,11 @@ function unfit(words: string): string[] {
     : [];
 }
 
-/** The files below a folder but for one of its folders, with their sizes. */
-function listing(folder: string, except: string): string {
+/** The files below a folder but for some of its folders. */
+function listing(folder: string, except: readonly string[]): string {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => !file.startsWith(except) && !file.endsWith('.draft'))
+    .filter((file) => !except.some((left) => file.startsWith(left)) && !file.endsWith('.draft'))
     .sort()
     .join('\n');
 }

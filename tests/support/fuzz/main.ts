@@ -38,7 +38,6 @@ async function look(name: string, file: string, expected: string): Promise<void>
   console.log(`BROKEN ${line}\n  ${wrong.join('\n  ')}\n  kept as ${kept}`);
 }
 
-const folder = path.dirname(laboratory.films[0]!.path);
 if (values.only !== undefined) {
   await look(path.basename(values.only), values.only, 'any');
 } else {
@@ -48,7 +47,7 @@ if (values.only !== undefined) {
     const random = new SeededRandom(`${seed}/${round}`);
     const film = laboratory.films[random.integer(0, laboratory.films.length - 1)]!;
     const { bytes, how } = mutate(readFileSync(film.path), random);
-    const file = path.join(folder, `mutated${path.extname(film.name)}`);
+    const file = path.join(laboratory.inbox, `mutated${path.extname(film.name)}`);
     writeFileSync(file, bytes);
     await look(`${round}-${film.name} (${how})`, file, 'any');
   }
