@@ -8,6 +8,7 @@ import { log } from '#lib/server/log.ts';
 import { securityHeaders } from '#lib/server/security-headers.ts';
 import { observeUpload } from '#lib/server/telemetry/observe-upload.ts';
 import { serveMetrics } from '#lib/server/telemetry/serve-metrics.ts';
+import { startSystemReporter } from '#lib/server/system-reporter.ts';
 import { startTracing } from '#lib/server/telemetry/tracing.ts';
 import { readMetrics } from '#lib/server/features/read-metrics.ts';
 
@@ -116,6 +117,10 @@ async function main(): Promise<void> {
   const stopSweeping = startPlaybackSweeper(db());
   const stopMetrics = serveMetrics(() => readMetrics(db()));
   const stopWatching = startQueueWatch(db());
+  const stopReporting = startSystemReporter(db(), {
+    ...{ role: 'web', queues: settings.jobQueues ?? [] },
+    lagMs: (patienceMs) => listener.lagMs(patienceMs),
+  });
 
   let isClosing = false;
   const close = async (signal: string) => {
@@ -129,12 +134,13 @@ async function main(): Promise<void> {
     stopSweeping();
     stopMetrics();
     stopWatching();
+    const isForgotten = stopReporting();
     // The sockets' clients see the connection end and come back to another process by themselves.
     const worked = stopWork();
     const served = hub.close(2_000);
     server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), 3_000).unref();
-    await Promise.all([served, worked]);
+    await Promise.all([served, worked, isForgotten]);
     await listener.stop();
     await Promise.all([closeDb(), flushTraces()]);
     process.exit(0);

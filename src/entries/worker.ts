@@ -6,6 +6,7 @@ import { closeDb, db } from '#lib/server/db.ts';
 import { readMetrics } from '#lib/server/features/read-metrics.ts';
 import { log } from '#lib/server/log.ts';
 import { startPlaybackSweeper } from '#lib/server/playback-sweeper.ts';
+import { startSystemReporter } from '#lib/server/system-reporter.ts';
 import { serveMetrics } from '#lib/server/telemetry/serve-metrics.ts';
 import { startTracing } from '#lib/server/telemetry/tracing.ts';
 
@@ -21,10 +22,11 @@ try {
   // Where playback files are made, they are also swept.
   const stopSweeping = queueNames.includes('temp_clips') ? startPlaybackSweeper(db()) : () => undefined;
   const stopMetrics = serveMetrics(() => readMetrics(db()));
+  const stopReporting = startSystemReporter(db(), { role: 'worker', queues: queueNames });
   const stop = async () => {
     stopSweeping();
     stopMetrics();
-    await stopWork();
+    await Promise.all([stopWork(), stopReporting()]);
     await Promise.all([closeDb(), flushTraces()]);
     process.exit(0);
   };

@@ -25,6 +25,20 @@ export function usdPerSecond({ cpuKind, cpus, memoryMb }: Guest): number {
   return (cpus * cpuUsd + extraGb * PRICES.extraMemoryGbUsd) / PRICES.periodSeconds;
 }
 
+/** What machines have cost by now, in US dollars. */
+export function spentUsd(machines: readonly (MachineTimes & Guest)[], nowMs: number): number {
+  return machines.reduce((usd, machine) => usd + machineUse(machine, machine, nowMs).usd, 0);
+}
+
+/** What the month (UTC) will have cost if it goes on as it began, in US dollars. */
+export function projectedUsd(spent: number, nowMs: number): number {
+  const now = new Date(nowMs);
+  const [beginMs, endMs] = [0, 1].map((months) => Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months)) as [number, number];
+  // In its first hours a month tells nothing yet.
+  const passed = Math.max((nowMs - beginMs) / (endMs - beginMs), 1 / 31);
+  return Math.max(spent, spent / passed);
+}
+
 /** When a machine lived, in milliseconds of one clock; null for what has not come yet. */
 export interface MachineTimes {
   /** Since when it costs; null when it never ran. */

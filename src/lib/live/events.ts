@@ -54,6 +54,8 @@ export type LiveEvent = LiveEventBody & {
 
 /** Ephemeral signals: the latest value wins, none is stored, a lost one does no harm. */
 export type LiveSignal =
+  /** Something has moved on an admin's page: it loads its data anew. */
+  | { readonly topic: 'pool' | 'system'; readonly type: 'moved'; readonly payload: Readonly<Record<string, never>> }
   | { readonly topic: Topic; readonly type: 'progress'; readonly payload: StageView }
   | {
       readonly topic: Topic;

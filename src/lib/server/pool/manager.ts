@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { machineUse } from '#lib/core/machine-cost.ts';
-import { planPool, type PoolPlan } from '#lib/core/pool.ts';
+import { spentUsd } from '#lib/core/machine-cost.ts';
+import { machinesKept, planPool, type PoolPlan } from '#lib/core/pool.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { coalesced } from '#lib/core/coalesced.ts';
@@ -140,11 +140,11 @@ export class PoolManager {
 
   async #plan(tx: Transaction, pool: PoolRow): Promise<PoolPlan> {
     const { holders, queuedMemoryMb } = await poolLoad(tx, pool.name, MOST_QUEUED);
-    // What was spent only matters where something is about to be spent.
-    const isSpendRead = pool.spendCapUsd !== null && queuedMemoryMb.length > 0;
+    // What was spent only matters where something may be about to be spent.
+    const isSpendRead = pool.spendCapUsd !== null && (queuedMemoryMb.length > 0 || machinesKept(pool, pool.isWarm) > holders.length);
     return planPool({
       ...{ limits: pool, holders, queuedMemoryMb, isWarm: pool.isWarm, isBackingOff: pool.isBackingOff },
-      spentUsd: isSpendRead ? await spentThisMonth(tx, pool.name, this.#options.backend.isPaid) : 0,
+      spentUsd: isSpendRead ? spentUsd(await machinesOfMonth(tx, pool.name), Date.now()) : 0,
     });
   }
 
@@ -248,12 +248,4 @@ export class PoolManager {
       .finally(() => this.#tasks.delete(tracked));
     this.#tasks.add(tracked);
   }
-}
-
-/** What a pool's machines have cost this month (UTC), in US dollars. */
-async function spentThisMonth(tx: Transaction, pool: string, isPaid: boolean): Promise<number> {
-  if (!isPaid) return 0;
-  const nowMs = Date.now();
-  const machines = await machinesOfMonth(tx, pool);
-  return machines.reduce((usd, machine) => usd + machineUse(machine, machine, nowMs).usd, 0);
 }

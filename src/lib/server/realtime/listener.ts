@@ -1,6 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { connect, type Database } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
-import { EVENTS_CHANNEL, NODES_CHANNEL, SIGNALS_CHANNEL, eventsAfter, latestSeq } from '#lib/server/stores/outbox.ts';
+import { POOL_CHANNEL } from '#lib/server/stores/pools.ts';
+import {
+  ECHO_CHANNEL,
+  EVENTS_CHANNEL,
+  NODES_CHANNEL,
+  SIGNALS_CHANNEL,
+  eventsAfter,
+  latestSeq,
+  tellListeners,
+} from '#lib/server/stores/outbox.ts';
 import { gapFills } from '#lib/server/telemetry/metrics.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import { isTopic, type Topic } from '#lib/live/topics.ts';
@@ -51,6 +61,7 @@ export class Listener implements TopicSource {
   readonly #sink: ListenerSink;
   readonly #sweepMs: number;
   readonly #followed = new Map<Topic, Followed>();
+  readonly #echoes = new Map<string, () => void>();
   #connection: Database | undefined;
   #hasListened = false;
   #isStopped = false;
@@ -78,6 +89,23 @@ export class Listener implements TopicSource {
     clearInterval(this.#sweepTimer);
     await this.#connection?.end({ timeout: 1 });
     await Promise.all([...this.#followed.values()].map((followed) => followed.chain));
+  }
+
+  /** How long a notification takes from here to here, in milliseconds. Throws when none comes within `patienceMs`. */
+  async lagMs(patienceMs: number): Promise<number> {
+    const sentMs = performance.now();
+    const word = randomUUID();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#echoes.set(word, resolve);
+    const timer = setTimeout(() => reject(new Error(`No notification came within ${patienceMs / 1000} s.`)), patienceMs);
+    try {
+      await tellListeners(this.#sql, word);
+      await promise;
+      return performance.now() - sentMs;
+    } finally {
+      clearTimeout(timer);
+      this.#echoes.delete(word);
+    }
   }
 
   async follow(topic: Topic): Promise<void> {
@@ -124,6 +152,15 @@ export class Listener implements TopicSource {
     await connection.listen(
       SIGNALS_CHANNEL,
       heard((text) => this.#sink.onSignal(JSON.parse(text) as LiveSignal)),
+    );
+    await connection.listen(
+      ECHO_CHANNEL,
+      heard((word) => this.#echoes.get(word)?.()),
+    );
+    // What moves in the pool is said there already: who watches it needs to be told no more.
+    await connection.listen(
+      POOL_CHANNEL,
+      heard(() => this.#sink.onSignal({ topic: 'pool', type: 'moved', payload: {} })),
     );
     await connection.listen(
       NODES_CHANNEL,

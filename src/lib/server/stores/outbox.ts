@@ -13,6 +13,9 @@ export const SIGNALS_CHANNEL = 'heaters_signals';
 /** Postgres channel on which web nodes tell each other of seats, playheads and strokes. */
 export const NODES_CHANNEL = 'heaters_nodes';
 
+/** Postgres channel on which a listener hears itself, to measure how long a notification takes. */
+export const ECHO_CHANNEL = 'heaters_echo';
+
 /** Adds an event to a topic, and what webhooks are to be told of it, in the transaction that makes it true. Gives its number. */
 export async function publish(sql: Transaction, topic: Topic, event: LiveEventBody, actorId: number | null): Promise<number> {
   const [row] = await sql<{ seq: number }[]>`
@@ -31,6 +34,11 @@ export async function signal(sql: Sql, message: LiveSignal): Promise<void> {
 /** Sends web nodes' words to all of them; each text may have at most 7 999 bytes (NOTIFY's limit). */
 export async function tellNodes(sql: Sql, texts: readonly string[]): Promise<void> {
   await sql`select pg_notify(${NODES_CHANNEL}, t) from unnest(${[...texts]}::text[]) as t`;
+}
+
+/** Says a word to all listeners, the sender's own among them. */
+export async function tellListeners(sql: Sql, word: string): Promise<void> {
+  await sql`select pg_notify(${ECHO_CHANNEL}, ${word})`;
 }
 
 /** The database's clock, in ms since 1970: the one that all nodes share. */

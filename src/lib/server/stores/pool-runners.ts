@@ -197,6 +197,15 @@ export async function drainRunner(sql: Sql, runnerId: number): Promise<void> {
   await sql`update pool_runners set state = 'draining', draining_at = now() where id = ${runnerId} and state = 'ready'`;
 }
 
+/** Asks for a machine to be ended: it takes no more calls, and the next parent that looks destroys it. */
+export async function requestStop(tx: Transaction, runnerId: number, requestedBy: string): Promise<void> {
+  await tx`
+    update pool_runners
+    set stop_requested_at = now(), stop_requested_by = ${requestedBy}, checked_at = '-infinity',
+        state = case state when 'ready' then 'draining' else state end, draining_at = coalesce(draining_at, now())
+    where id = ${runnerId} and state <> 'gone'`;
+}
+
 /** Lets a booted runner in, when it shows its token. Null when it is not expected (any more). */
 export async function registerRunner(
   sql: Sql,
@@ -213,6 +222,7 @@ export async function registerRunner(
         lease_until = now() + p.lease_ms * interval '1 millisecond'
     from pools p
     where r.id = ${runnerId} and r.token_hash = ${tokenHash} and r.state in ('reserved', 'booting') and p.name = r.pool
+      and r.stop_requested_at is null
     returning r.pool, p.concurrency, p.idle_shutdown_ms as "idleShutdownMs", p.lease_ms as "leaseMs"`;
   return row ?? null;
 }
@@ -254,7 +264,7 @@ export async function leaveWhenIdle(sql: Sql, { runnerId, tokenHash }: RunnerIde
   return left !== undefined;
 }
 
-/** Dollars are counted from these: machines that ran in the current month, UTC. Times in milliseconds since 1970. */
+/** Dollars are counted from these: machines that somebody charges for and that ran in the current month, UTC. Times in milliseconds since 1970. */
 export async function machinesOfMonth(
   sql: Sql,
   pool: string,
@@ -264,5 +274,6 @@ export async function machinesOfMonth(
       (extract(epoch from greatest(started_at, date_trunc('month', now(), 'UTC'))) * 1000)::float8 as "startedAtMs",
       (extract(epoch from ready_at) * 1000)::float8 as "readyAtMs", (extract(epoch from gone_at) * 1000)::float8 as "goneAtMs"
     from pool_runners
-    where pool = ${pool} and started_at is not null and coalesce(gone_at, now()) >= date_trunc('month', now(), 'UTC')`;
+    where pool = ${pool} and backend <> 'local' and started_at is not null
+      and (gone_at is null or gone_at >= date_trunc('month', now(), 'UTC'))`;
 }

@@ -21,6 +21,8 @@ export interface PoolRow extends PoolLimits {
   readonly maxMemoryMb: number;
   readonly regions: readonly string[];
   readonly isWarm: boolean;
+  /** Until when one is kept warm, in ms since 1970; null when none is. */
+  readonly warmUntilMs: number | null;
   readonly isBackingOff: boolean;
   readonly image: string | null;
   readonly explanation: string;
@@ -35,11 +37,40 @@ const columns = (sql: Sql) => sql`
   name, min_machines as "minMachines", max_machines as "maxMachines", concurrency, idle_shutdown_ms as "idleShutdownMs",
   boot_deadline_ms as "bootDeadlineMs", lease_ms as "leaseMs", cpu_kind as "cpuKind", cpus, memory_mb as "memoryMb",
   max_memory_mb as "maxMemoryMb", regions, spend_cap_usd as "spendCapUsd", is_paused as "isPaused",
-  coalesce(warm_until > now(), false) as "isWarm", coalesce(boot_retry_at > now(), false) as "isBackingOff", image, explanation`;
+  coalesce(warm_until > now(), false) as "isWarm",
+  case when warm_until > now() then (extract(epoch from warm_until) * 1000)::float8 end as "warmUntilMs", coalesce(boot_retry_at > now(), false) as "isBackingOff", image, explanation`;
+
+/** What an admin may change while the pool runs. */
+export type PoolSettings = Pick<PoolRow, 'minMachines' | 'maxMachines' | 'concurrency' | 'idleShutdownMs' | 'spendCapUsd' | 'regions'>;
 
 /** All pools. */
 export async function allPools(sql: Sql): Promise<PoolRow[]> {
   return (await sql`select ${columns(sql)} from pools order by name`).map(toPool);
+}
+
+/** A pool; it must be there: migrations make it. */
+export async function findPool(sql: Sql, name: string): Promise<PoolRow> {
+  const [row] = await sql`select ${columns(sql)} from pools where name = ${name}`;
+  return toPool(row!);
+}
+
+/** Locks a pool for a change, after whoever decides on it now. */
+export async function lockPool(tx: Transaction, name: string): Promise<PoolRow> {
+  const [row] = await tx`select ${columns(tx)} from pools where name = ${name} for update`;
+  return toPool(row!);
+}
+
+/** Sets a pool anew; parents and runners go by it at their next look. */
+export async function changePoolSettings(tx: Transaction, name: string, settings: PoolSettings): Promise<void> {
+  await tx`
+    update pools set min_machines = ${settings.minMachines}, max_machines = ${settings.maxMachines}, concurrency = ${settings.concurrency},
+      idle_shutdown_ms = ${settings.idleShutdownMs}, spend_cap_usd = ${settings.spendCapUsd}, regions = ${[...settings.regions]}::text[]
+    where name = ${name}`;
+}
+
+/** Pauses a pool, or lets it go on. */
+export async function setPoolPaused(tx: Transaction, name: string, isPaused: boolean): Promise<void> {
+  await tx`update pools set is_paused = ${isPaused} where name = ${name}`;
 }
 
 /** Locks a pool for a decision; null when another parent is deciding right now. */
@@ -59,6 +90,11 @@ export async function warmPool(sql: Sql, name: string, forMs: number): Promise<v
     update pools set warm_until = greatest(warm_until, now() + ${forMs} * interval '1 millisecond')
     where name = ${name}`;
   await hint(sql, { kind: 'pool-changed' });
+}
+
+/** Keeps no machine warm any more. */
+export async function endWarmth(tx: Transaction, name: string): Promise<void> {
+  await tx`update pools set warm_until = null where name = ${name}`;
 }
 
 /** Makes the image the one that new machines boot, in all pools. */

@@ -34,8 +34,6 @@ export class BootRefused extends Error {
 /** Where machines come from. */
 export interface RunnerBackend {
   readonly name: 'local' | 'fly';
-  /** What machines cost here is counted when true. */
-  readonly isPaid: boolean;
   /**
    * Boots the machine, or gives the live one of that name. Throws `BootRefused` when there certainly is
    * none; after any other error there may be one, and the same call finds out.

@@ -22,7 +22,6 @@ const LOOK_AGAIN_MS = 1_000;
 /** Fly Machines, made from the same image and destroyed when they end. */
 export class FlyBackend implements RunnerBackend {
   readonly name = 'fly';
-  readonly isPaid = true;
   readonly #options: FlyBackendOptions;
 
   constructor(options: FlyBackendOptions) {

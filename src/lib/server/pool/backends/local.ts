@@ -11,7 +11,6 @@ const STOP_PATIENCE_MS = 4_000;
  */
 export class LocalBackend implements RunnerBackend {
   readonly name = 'local';
-  readonly isPaid = false;
   readonly #command: readonly string[];
   readonly #children = new Map<string, ChildProcess>();
 

@@ -6,5 +6,6 @@ import type { PageServerLoad } from './$types';
 /** How the machines stand, for admins. */
 export const load: PageServerLoad = (event) => {
   requireRole(event, 'admin');
+  event.depends('app:system');
   return systemPage(db());
 };
