@@ -1,4 +1,4 @@
-"""`python -m heaters_media detect-scenes`, `make-stills` and `embed`: the processes that Node starts."""
+"""`python -m heaters_media detect-scenes`, `make-stills`, `palettes` and `embed`: the processes that Node starts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from .cuts import as_message
 from .frame_source import decode_video, open_frames, read_batches
 from .parent import end_with_parent
-from .protocol import MessageWriter, ProtocolError, parse_request, parse_stills_request
+from .protocol import MessageWriter, ProtocolError, parse_palettes_request, parse_request, parse_stills_request
 
 log = logging.getLogger("heaters_media")
 
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "make-stills":
             _make_stills(writer)
+        elif options.command == "palettes":
+            _find_palettes(writer)
         elif options.command == "embed":
             from .embed import serve
 
@@ -64,6 +67,14 @@ def _make_stills(writer: MessageWriter) -> None:
             writer.stills(stills.clip_id, stills.frames, stills.tile_count, stills.blurhash)
 
 
+def _find_palettes(writer: MessageWriter) -> None:
+    request = parse_palettes_request(sys.stdin.readline())
+    from .colors import palettes
+
+    for swatches in palettes(request):
+        writer.palette([asdict(swatch) for swatch in swatches])
+
+
 def _detect_video(writer: MessageWriter, video_path: str, ffmpeg_path: str) -> None:
     with decode_video(video_path, ffmpeg_path) as stream:
         from .detect_scenes import detect_scenes
@@ -79,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--video", help="decode this file instead of reading a request from stdin")
     detect.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg to decode with")
     commands.add_parser("make-stills", help="choose and write stills of clips, asked for on stdin")
+    commands.add_parser("palettes", help="find the colours of pictures, asked for on stdin")
     embed = commands.add_parser("embed", help="turn pictures and texts, asked for on stdin, into vectors")
     embed.add_argument("--model", required=True, help="the folder of the model")
     return parser

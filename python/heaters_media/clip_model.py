@@ -19,9 +19,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from .pictures import Picture
 from .protocol import ProtocolError
 
-Picture = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 
 

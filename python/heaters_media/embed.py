@@ -6,16 +6,18 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from .clip_model import ClipModel, Picture, Vectors, units
-from .protocol import EmbedClipsRequest, MessageWriter, ProtocolError, parse_embed_request
+from .clip_model import ClipModel, Vectors, units
+from .pictures import read_picture, resized, write_webp
+from .protocol import EmbedClipsRequest, EmbedPictureRequest, MessageWriter, ProtocolError, parse_embed_request
 
 log = logging.getLogger("heaters_media")
 
 PICTURES_AT_ONCE = 16
 """Pictures of one run of the image tower: larger batches gain nothing on a CPU and take memory."""
+
+THUMBNAIL_WIDTH = 320
 
 
 def serve(lines: Iterable[str], writer: MessageWriter, folder: str) -> None:
@@ -28,6 +30,10 @@ def serve(lines: Iterable[str], writer: MessageWriter, folder: str) -> None:
             request = parse_embed_request(line)
             if isinstance(request, EmbedClipsRequest):
                 writer.vectors(embed_clips(model, request.clips).tolist())
+            elif isinstance(request, EmbedPictureRequest):
+                picture = read_picture(request.path)
+                write_webp(Path(request.thumbnail_path), resized(picture, THUMBNAIL_WIDTH))
+                writer.vectors(model.embed_pictures([picture]).tolist())
             else:
                 writer.vectors([model.embed_text(request.text).tolist()])
         except ProtocolError as error:
@@ -39,17 +45,10 @@ def embed_clips(model: ClipModel, clips: list[list[str]]) -> Vectors:
     paths = [path for clip in clips for path in clip]
     rows = np.concatenate(
         [
-            model.embed_pictures([_read(path) for path in paths[start : start + PICTURES_AT_ONCE]])
+            model.embed_pictures([read_picture(path) for path in paths[start : start + PICTURES_AT_ONCE]])
             for start in range(0, len(paths), PICTURES_AT_ONCE)
         ]
     )
     ends = np.cumsum([len(clip) for clip in clips])
     means = np.stack([part.mean(axis=0) for part in np.split(rows, ends[:-1])])
     return units(means)
-
-
-def _read(path: str) -> Picture:
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ProtocolError("bad-picture", "This picture can’t be read: send a JPEG, PNG or WebP file.")
-    return picture  # type: ignore[return-value]

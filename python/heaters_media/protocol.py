@@ -80,23 +80,55 @@ class EmbedTextRequest:
     text: str
 
 
-def parse_embed_request(line: str) -> EmbedClipsRequest | EmbedTextRequest:
+@dataclass(frozen=True)
+class EmbedPictureRequest:
+    """A picture to look for, and where to write a thumbnail of it."""
+
+    path: str
+    thumbnail_path: str
+
+
+@dataclass(frozen=True)
+class PalettesRequest:
+    """The files of each clip's pictures, whose colours are asked for; every clip has at least one."""
+
+    clips: list[list[str]]
+
+
+def parse_palettes_request(line: str) -> PalettesRequest:
+    """Turns the request line into a `PalettesRequest`.
+
+    Raises `ProtocolError('bad-request')` for anything that is not exactly one.
+    """
+    return PalettesRequest(_pictures_of_clips(_parse(line, "palettes")))
+
+
+def parse_embed_request(line: str) -> EmbedClipsRequest | EmbedPictureRequest | EmbedTextRequest:
     """Turns a line of the `embed` process into a request.
 
     Raises `ProtocolError('bad-request')` for anything that is not exactly one.
     """
-    message = _parse(line, "embed-clips", "embed-text")
+    message = _parse(line, "embed-clips", "embed-picture", "embed-text")
     if message["type"] == "embed-text":
         text = message.get("text")
         if not isinstance(text, str) or not text.strip():
             raise _bad("'text' must have a word in it.")
         return EmbedTextRequest(text)
+    if message["type"] == "embed-picture":
+        path, thumbnail_path = message.get("path"), message.get("thumbnailPath")
+        if not isinstance(path, str) or not isinstance(thumbnail_path, str):
+            raise _bad("'path' and 'thumbnailPath' must be paths of files.")
+        return EmbedPictureRequest(path, thumbnail_path)
+    return EmbedClipsRequest(_pictures_of_clips(message))
+
+
+def _pictures_of_clips(message: dict[str, Any]) -> list[list[str]]:
     clips = message.get("clips")
     if not isinstance(clips, list) or not clips or not all(isinstance(clip, list) and clip for clip in clips):
         raise _bad("'clips' must be a list of lists of at least one file each.")
     if not all(isinstance(path, str) for clip in clips for path in clip):
         raise _bad("A picture must be the path of a file.")
-    return EmbedClipsRequest(clips)
+    return clips
 
 
 def parse_stills_request(line: str) -> StillsRequest:
@@ -221,6 +253,10 @@ class MessageWriter:
     def stills(self, clip_id: int, frames: list[int], tile_count: int, blurhash: str) -> None:
         """Says that the pictures of a clip are written."""
         self._write({"type": "stills", "clipId": clip_id, "frames": frames, "tileCount": tile_count, "blurhash": blurhash})
+
+    def palette(self, swatches: list[dict[str, Any]]) -> None:
+        """Gives the colours of a clip, in the order in which clips were named."""
+        self._write({"type": "palette", "swatches": swatches})
 
     def ready(self, name: str, version: str, dimensions: int) -> None:
         """Says that the model is loaded, and which it is."""

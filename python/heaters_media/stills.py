@@ -14,9 +14,9 @@ from typing import BinaryIO
 import blurhash
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from .frame_source import read_fully
+from .pictures import Picture, resized, write_webp
 from .protocol import ClipSpan, ProtocolError, StillsRequest
 
 PLACES = (0.25, 0.5, 0.75)
@@ -29,14 +29,11 @@ REACH_FRAMES = 12
 SMALL_WIDTH = 320
 TILE_WIDTH = 160
 MOST_TILES = 12
-WEBP_QUALITY = 82
 BLURHASH_COMPONENTS = (4, 3)
 BLURHASH_WIDTH = 32
 
 DARKEST_MEAN, BRIGHTEST_MEAN, PLAINEST_DEVIATION = 22.0, 236.0, 6.0
 """Luma of 8 bits beyond which a frame shows nothing."""
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class ClipPlan:
             if first <= frame <= last and (best is None or candidate.rank > best.rank):
                 self.best[index] = candidate
         if frame in self.tile_frames:
-            self.tiles.append(_resized(_picture(raw, width, height), TILE_WIDTH))
+            self.tiles.append(resized(_picture(raw, width, height), TILE_WIDTH))
 
     def chosen(self) -> list[Candidate]:
         """The stills in order, each frame once. One that shows nothing gives way to any that does."""
@@ -121,10 +118,10 @@ def _write(plan: ClipPlan, request: StillsRequest) -> Stills:
     chosen = plan.chosen()
     pictures = [_picture(one.raw, request.width, request.height) for one in chosen]
     for index, picture in enumerate(pictures):
-        _save(folder / f"{clip_id}-{index}.webp", picture)
-        _save(folder / f"{clip_id}-{index}-small.webp", _resized(picture, SMALL_WIDTH))
-    _save(folder / f"{clip_id}-strip.webp", np.hstack(plan.tiles))
-    middle = cv2.cvtColor(_resized(pictures[len(pictures) // 2], BLURHASH_WIDTH), cv2.COLOR_BGR2RGB)
+        write_webp(folder / f"{clip_id}-{index}.webp", picture)
+        write_webp(folder / f"{clip_id}-{index}-small.webp", resized(picture, SMALL_WIDTH))
+    write_webp(folder / f"{clip_id}-strip.webp", np.hstack(plan.tiles))
+    middle = cv2.cvtColor(resized(pictures[len(pictures) // 2], BLURHASH_WIDTH), cv2.COLOR_BGR2RGB)
     return Stills(
         clip_id,
         [one.frame for one in chosen],
@@ -135,7 +132,7 @@ def _write(plan: ClipPlan, request: StillsRequest) -> Stills:
 
 def _rank(raw: bytearray, width: int, height: int) -> tuple[bool, float]:
     luma = np.frombuffer(raw, np.uint8, width * height).reshape(height, width)
-    small = _resized(luma, SMALL_WIDTH)
+    small = resized(luma, SMALL_WIDTH)
     mean, deviation = cv2.meanStdDev(small)
     shows = DARKEST_MEAN <= mean[0][0] <= BRIGHTEST_MEAN and deviation[0][0] >= PLAINEST_DEVIATION
     # The variance of the Laplacian: Pech-Pacheco et al., “Diatom autofocusing in brightfield microscopy” (2000).
@@ -145,15 +142,3 @@ def _rank(raw: bytearray, width: int, height: int) -> tuple[bool, float]:
 def _picture(raw: bytearray, width: int, height: int) -> Picture:
     planes = np.frombuffer(raw, np.uint8).reshape(height * 3 // 2, width)
     return cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)  # type: ignore[return-value]
-
-
-def _resized(picture: Picture, width: int) -> Picture:
-    if picture.shape[1] <= width:
-        return picture
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _save(path: Path, picture: Picture) -> None:
-    if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY]):
-        raise OSError(f"{path.name} could not be written")

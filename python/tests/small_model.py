@@ -43,6 +43,7 @@ def make_small_model(folder: Path) -> None:
     files = {"vision": "vision.onnx", "text": "text.onnx", "tokenizer": "tokenizer.json"}
     manifest = {
         **{"name": "colours", "version": "1", "dimensions": dims, "imageSize": SIZE, "contextLength": 8},
+        **{"thresholds": {"text": 0.7, "picture": 0.9}},
         **{"mean": [0.5] * 3, "std": [0.5] * 3},
         "files": {name: {"path": path, "sha256": hashlib.sha256((folder / path).read_bytes()).hexdigest()} for name, path in files.items()},
     }

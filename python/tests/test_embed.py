@@ -56,6 +56,15 @@ class Embed(unittest.TestCase):
         self.assertLess(float(one @ both), 0.999)
         self.assertGreater(float(one @ both), 0)
 
+    def test_a_picture_to_look_for_gets_the_vector_of_a_clip_that_shows_it_and_a_thumbnail(self) -> None:
+        path, thumbnail = self.picture("large.png", GREEN, (900, 1600)), self.folder / "thumbnail.webp"
+        _, clip, picture = self.answers(
+            {"type": "embed-clips", "clips": [[path]]},
+            {"type": "embed-picture", "path": path, "thumbnailPath": str(thumbnail)},
+        )
+        np.testing.assert_allclose(clip["vectors"], picture["vectors"], atol=1e-5)
+        self.assertEqual(cv2.imread(str(thumbnail)).shape, (180, 320, 3))
+
     def test_a_bad_request_is_answered_and_the_next_one_is_served(self) -> None:
         (self.folder / "no.png").write_text("no picture")
         _, *answers = self.answers(

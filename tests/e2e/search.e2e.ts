@@ -4,7 +4,7 @@ import path from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { startApp, type RunningApp } from '../support/app.ts';
-import { logInAdmin } from '../support/people.ts';
+import { invite, logInAdmin } from '../support/people.ts';
 
 let app: RunningApp;
 let context: BrowserContext;
@@ -28,11 +28,12 @@ test.afterAll(async () => {
 const results = () => page.getByTestId('search-results').locator('li');
 
 test('all clips are found by meaning once they are embedded, and a text orders them by likeness', async ({}, info) => {
+  test.setTimeout(240_000);
   await expect(async () => {
     await page.goto(`${app.origin}/search?q=red`);
     await expect(results().first()).toBeVisible({ timeout: 2_000 });
     await expect(page.getByText('can be found by meaning so far')).toHaveCount(0, { timeout: 500 });
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 180_000 });
   await page.getByTestId('search-text').fill('blue');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/q=blue/);
@@ -75,6 +76,104 @@ test('filters combine with the text, nothing found says so, and what is found be
   await results().first().locator('a.open').click();
   await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', clipId ?? '');
 });
+
+test('an image that is chosen finds clips like it, a colour those that have it; a file that is none is refused', async ({}, info) => {
+  const image = info.outputPath('blue.png');
+  execFileSync(process.env.FFMPEG_PATH ?? 'ffmpeg', [
+    ...['-loglevel', 'error', '-f', 'lavfi', '-i', 'color=c=0x2040e0:s=2400x1600,noise=alls=40', '-frames:v', '1', image],
+  ]);
+  await page.goto(`${app.origin}/search`);
+  await expect(page.getByTestId('connection')).toHaveText('Live');
+  await page.getByTestId('search-image').setInputFiles(image);
+  await expect(page).toHaveURL(/image=[0-9a-f]{32}/);
+  await expect(page.getByTestId('search-image-chip').locator('img')).toHaveJSProperty('complete', true);
+  expect(
+    await page
+      .getByTestId('search-image-chip')
+      .locator('img')
+      .evaluate((shown: HTMLImageElement) => shown.naturalWidth),
+  ).toBe(320);
+  await expect(results().first()).toContainText('% alike');
+  await page.getByTestId('search-image').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+  await expect(page.getByText('This is no image that can be searched with')).toBeVisible();
+  await page.getByTestId('search-image-chip').getByText('Clear').click();
+  await expect(page.getByTestId('search-image-chip')).toHaveCount(0);
+  // A clip's own colours are on its card, and find it.
+  await expect(async () => {
+    await page.goto(`${app.origin}/search`);
+    await expect(results().first().locator('.swatches a').first()).toBeVisible({ timeout: 2_000 });
+  }).toPass({ timeout: 60_000 });
+  const clipId = await results().first().getAttribute('data-clip-id');
+  await results().first().locator('.swatches a').first().click();
+  await expect(page).toHaveURL(/color=[0-9a-f]{6}/);
+  await expect(page.locator(`[data-clip-id="${clipId}"]`)).toContainText('% of it');
+  await page.getByTestId('search-color').click();
+  await page.getByRole('link', { name: 'Any colour' }).click();
+  await expect(page).toHaveURL(`${app.origin}/search?`);
+});
+
+test('results change as a colleague decides, and a saved search says what is new; what is chosen is approved, exported and undone', async ({
+  browser,
+}, info) => {
+  const ben = await invite(browser, { name: 'Admin', context, page }, app.origin, 'Ben', 'reviewer');
+  await page.goto(`${app.origin}/search?state=skipped`);
+  await expect(page.getByTestId('search-empty')).toBeVisible();
+  await page.getByTestId('save-search').click();
+  await page.getByTestId('search-name').fill('Skipped ones');
+  await page.getByLabel('Everybody sees it').check();
+  await page.getByTestId('save-search-confirm').click();
+  await expect(page.getByTestId('saved-searches')).toContainText('Skipped ones');
+
+  await ben.page.goto(`${app.origin}/search?state=pending`);
+  await expect(ben.page.getByTestId('saved-searches')).toContainText('Skipped ones');
+  const [first] = await ben.page
+    .getByTestId('search-results')
+    .locator('li')
+    .evaluateAll((items) => items.map((item) => item.dataset.clipId));
+  const decider = await ben.context.newPage();
+  await decider.goto(`${app.origin}/search?state=pending`);
+  await decider.locator(`[data-clip-id="${first}"] a.open`).click();
+  await expect(decider.getByTestId('current-clip')).toHaveAttribute('data-clip-id', first ?? '');
+  await decider.keyboard.press('s');
+  // It stays where it is, with its new state; elsewhere it waits until it is asked for.
+  await expect(ben.page.locator(`[data-clip-id="${first}"] [data-testid="clip-state"]`)).toHaveText('skipped');
+  await expect(page.getByTestId('search-fresh')).toHaveText('1 new result: show');
+  await expect(page.getByTestId('saved-new')).toHaveText('1 new');
+  await page.getByTestId('search-fresh').click();
+  await expect(results()).toHaveCount(1);
+  await expect(page.getByTestId('saved-new')).toHaveCount(0);
+
+  await page.goto(`${app.origin}/search`);
+  await page.getByTestId('choose-all').click();
+  await page.getByTestId('approve-and-export').click();
+  await expect(page.getByRole('dialog')).toContainText('1 skipped or archived stay as decided');
+  await page.screenshot({ path: info.outputPath('approve.png') });
+  await page.getByTestId('confirm-approve').click();
+  await expect(page.locator('[data-testid="clip-state"]', { hasText: 'pending' })).toHaveCount(0);
+  await expect(page.locator('[data-testid="clip-state"]', { hasText: 'skipped' })).toHaveCount(1);
+  await expect(page.getByTestId('download-chosen')).toBeVisible({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.locator('[data-testid="clip-state"]', { hasText: 'approved' })).toHaveCount(0);
+
+  await page.goto(`${app.origin}/search?state=skipped`);
+  await page.getByRole('button', { name: 'Change' }).click();
+  await page.getByTestId('delete-search').click();
+  await expect(ben.page.getByTestId('saved-searches')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(ben.page.getByTestId('saved-searches')).toContainText('Skipped ones');
+  // And what is taken back is found again.
+  await decider.goto(`${app.origin}/review/${await videoOf(first)}?clip=${first}`);
+  await expect(decider.getByTestId('current-clip')).toHaveAttribute('data-clip-id', first ?? '');
+  await decider.keyboard.press('u');
+  await expect(ben.page.locator(`[data-clip-id="${first}"] [data-testid="clip-state"]`)).toHaveText('pending');
+  await ben.context.close();
+});
+
+/** The video of a clip on the page. */
+async function videoOf(clipId: string | undefined): Promise<string | undefined> {
+  const href = await page.locator(`[data-clip-id="${clipId}"] a.open`).getAttribute('href');
+  return /review\/(\d+)/.exec(href ?? '')?.[1];
+}
 
 test('clips like the one under review are shown beside it, with their decisions as they are made', async ({}, info) => {
   const alike = page.getByTestId('alike-clips').locator('li');

@@ -3,11 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parseSearch, type SearchHit } from '#lib/live/search.ts';
+import { MAX_SEARCH_IMAGE_BYTES, parseSearch, type SearchHit } from '#lib/live/search.ts';
 import { dispatch } from '#lib/jobs/dispatch.server.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
+import { sweep } from '#lib/jobs/sweep.server.ts';
 import { reviewClip } from '#lib/server/features/review-clip.ts';
 import { searchClips, searchPage } from '#lib/server/features/search-clips.ts';
+import { searchImageThumbnail, takeSearchImage } from '#lib/server/features/search-image.ts';
 import { embedder } from '#lib/server/media/embedder.ts';
 import { nearestClips, vectorOfClip } from '#lib/server/stores/embeddings.ts';
 import { openEnvironment, type TestEnvironment } from '../support/environment.ts';
@@ -85,6 +87,69 @@ describe('search by meaning', () => {
     expect(await beginnings('minSeconds=2.5')).toEqual([]);
     expect(await beginnings(`videoId=${videoId}&maxSeconds=2`)).toEqual([150, 100, 50, 0]);
     expect(await beginnings('state=rubbish&videoId=-1&stars=9&from=never')).toHaveLength(4);
+  });
+
+  it('finds by an image, and takes nothing else for one', async () => {
+    const { sql, dataDir } = env;
+    const ffmpegImage = (source: string, name: string, options: readonly string[] = []) => {
+      const file = path.join(dataDir, name);
+      execFileSync(process.env.FFMPEG_PATH ?? 'ffmpeg', [
+        '-loglevel',
+        'error',
+        '-f',
+        'lavfi',
+        '-i',
+        source,
+        '-frames:v',
+        '1',
+        ...options,
+        file,
+      ]);
+      return readFileSync(file);
+    };
+    for (const [color, name, frame] of [
+      ['0x1030e0', 'a.jpg', 50],
+      ['0xe01010', 'b.png', 0],
+      ['0x20e020', 'c.webp', 100],
+    ] as const) {
+      const taken = await takeSearchImage(sql, ffmpegImage(`color=c=${color}:s=640x480`, name));
+      if (taken.kind !== 'ok') throw new Error(taken.message);
+      expect((await beginnings(`image=${taken.id}`))[0]).toBe(frame);
+      expect((await searchImageThumbnail(sql, taken.id))?.subarray(8, 12)).toEqual(Buffer.from('WEBP'));
+      expect(await takeSearchImage(sql, readFileSync(path.join(dataDir, name)))).toEqual(taken);
+      // The text goes first, and filters hold.
+      expect((await beginnings(`q=red&image=${taken.id}`))[0]).toBe(0);
+      expect(await beginnings(`image=${taken.id}&minSeconds=9`)).toEqual([]);
+    }
+    const bomb = ffmpegImage('color=c=black:s=9000x9000', 'bomb.png');
+    expect(bomb.length).toBeLessThan(MAX_SEARCH_IMAGE_BYTES);
+    const truncated = ffmpegImage('testsrc2=s=320x240', 'whole.png').subarray(0, 60);
+    const gif = ffmpegImage('color=c=red:s=64x64', 'a.gif');
+    for (const [bytes, words] of [
+      [bomb, /too many pixels/],
+      [new Uint8Array(MAX_SEARCH_IMAGE_BYTES + 1), /too large/],
+      [Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="5" height="5"/>'), /no image/],
+      [gif, /no image/],
+      [Buffer.alloc(0), /no image/],
+      [truncated, /can’t be read/],
+    ] as const) {
+      expect(await takeSearchImage(sql, bytes)).toEqual({ kind: 'refused', message: expect.stringMatching(words) });
+    }
+    // Whatever was sent, the model's process goes on.
+    expect((await beginnings('q=red'))[0]).toBe(0);
+    await sql`update search_images set expires_at = now() - interval '1 minute'`;
+    await sweep(sql);
+    expect(await searchClips(sql, parseSearch(new URLSearchParams(`image=${'0'.repeat(32)}`)), null)).toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/choose it again/),
+    });
+    expect(await sql`select 1 from search_images`).toHaveLength(0);
+  });
+
+  it('orders by meaning among the clips that have a colour', async () => {
+    await vi.waitFor(async () => expect(await beginnings('color=e01010')).toEqual([0, 150]), { timeout: 30_000, interval: 200 });
+    expect((await beginnings('q=dark&color=e01010'))[0]).toBe(150);
+    expect(await beginnings('q=blue&color=e01010')).not.toContain(50);
   });
 
   it('gives by its index what it gives by comparing all, page by page', async () => {

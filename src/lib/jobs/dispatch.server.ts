@@ -6,6 +6,7 @@ import { dispatchDeliveries } from '#lib/server/features/deliver-webhooks.ts';
 import { lookAfterRestores } from '#lib/server/features/keep-library.ts';
 import { foldJobChanges } from '#lib/server/features/watch-queues.ts';
 import { videosToEmbed } from '#lib/server/features/embed-clips.ts';
+import { videosLackingColors } from '#lib/server/stores/clip-colors.ts';
 import { strandedExports } from '#lib/server/stores/clips.ts';
 import { videosWithoutStills } from '#lib/server/stores/stills.ts';
 import { unfinishedVideos } from '#lib/server/stores/videos.ts';
@@ -31,6 +32,7 @@ export async function dispatch(sql: Database): Promise<void> {
     if (stage !== undefined) await sql.begin((tx) => enqueueStage(tx, stage, { itemId: id, videoId: id }));
   }
   for (const id of await videosWithoutStills(sql)) await sql.begin((tx) => enqueueStage(tx, 'keyframes', { itemId: id, videoId: id }));
+  for (const id of await videosLackingColors(sql)) await sql.begin((tx) => enqueueStage(tx, 'colors', { itemId: id, videoId: id }));
   for (const id of await videosToEmbed(sql)) await sql.begin((tx) => enqueueStage(tx, 'embed', { itemId: id, videoId: id }));
   await dispatchDeliveries(sql);
   await lookAfterRestores(sql);

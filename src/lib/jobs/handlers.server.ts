@@ -1,4 +1,5 @@
 import type { StageHandlers } from '#lib/jobs/handler.server.ts';
+import { colorsStage } from '#lib/jobs/stages/colors.server.ts';
 import { detectScenesStage } from '#lib/jobs/stages/detect-scenes.server.ts';
 import { downloadStage } from '#lib/jobs/stages/download.server.ts';
 import { encodeStage } from '#lib/jobs/stages/encode.server.ts';
@@ -15,5 +16,6 @@ export const handlers: StageHandlers = {
   'temp-clip': tempClipStage,
   export: exportStage,
   keyframes: keyframesStage,
+  colors: colorsStage,
   embed: embedStage,
 };

@@ -71,7 +71,17 @@ export const STAGES = {
     expireInSeconds: 3_600,
     priority: 0,
     label: 'Keyframes',
-    next: ['embed'],
+    next: ['colors', 'embed'],
+  },
+  colors: {
+    queue: 'background_jobs',
+    item: 'video',
+    where: 'worker',
+    retryLimit: 2,
+    expireInSeconds: 1_800,
+    priority: 0,
+    label: 'Colours',
+    next: [],
   },
   embed: {
     queue: 'background_jobs',

@@ -12,6 +12,8 @@ import { removeOldActionItems } from '#lib/server/stores/job-action-items.ts';
 import { removeOldAttempts } from '#lib/server/stores/job-attempts.ts';
 import { removeOldStatistics } from '#lib/server/stores/job-statistics.ts';
 import { forgetLostWorkers } from '#lib/server/stores/job-workers.ts';
+import { removeDeletedSearches } from '#lib/server/stores/saved-searches.ts';
+import { removeExpiredImages } from '#lib/server/stores/search-images.ts';
 import { unreferencedKeys } from '#lib/server/stores/media-keys.ts';
 import { removeOldCalls } from '#lib/server/stores/pool-calls.ts';
 import { removeOldPoolEvents } from '#lib/server/stores/pools.ts';
@@ -36,6 +38,8 @@ export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   const removedFiles = (await sweepAttempts(sql, nowMs)) + (await sweepWorkFolders(nowMs));
   const endedUploads = await expireUploads(sql, nowMs);
   const ruledOut = await applyLibraryRules(sql);
+  await removeDeletedSearches(sql);
+  const removedImages = await removeExpiredImages(sql);
   const removedCalls = await removeOldCalls(sql, CALL_LIFETIME_DAYS);
   await removeOldPoolEvents(sql, POOL_EVENT_LIFETIME_DAYS);
   await removeEndedTokens(sql, ENDED_TOKEN_LIFETIME_DAYS);
@@ -44,7 +48,7 @@ export async function sweep(sql: Database, nowMs = Date.now()): Promise<void> {
   await removeOldStatistics(sql, STATISTICS_LIFETIME);
   await removeOldActionItems(sql, UNDO_LIFETIME_DAYS);
   await forgetLostWorkers(sql);
-  log.info({ removedFiles, endedUploads, ruledOut, removedCalls }, 'swept');
+  log.info({ removedFiles, endedUploads, ruledOut, removedImages, removedCalls }, 'swept');
 }
 
 async function sweepAttempts(sql: Database, nowMs: number): Promise<number> {

@@ -3,6 +3,7 @@ import type { FrameSpan } from '#lib/core/cuts.ts';
 import { isStorable, UNSTORABLE } from '#lib/core/titles.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { PlayheadView, Seat } from '#lib/live/presence.ts';
+import { SavedSearchCommandSchema } from '#lib/live/saved-search.ts';
 import type { ClaimView, VoteView } from '#lib/live/session-views.ts';
 import { DRAWING_TOOLS, EMOJI, type HistoryEntry } from '#lib/live/talk-views.ts';
 import type { Topic } from '#lib/live/topics.ts';
@@ -38,6 +39,16 @@ export const ReviewCommandSchema = v.variant('kind', [
   }),
 ]);
 export type ReviewRequest = v.InferOutput<typeof ReviewCommandSchema>;
+
+/** Decisions about many clips at once, each a fact of its own. */
+const ReviewManySchema = v.object({
+  decisions: v.pipe(
+    v.array(v.object({ ...clip, kind: v.picklist(['approve', 'skip', 'archive', 'reopen']) })),
+    v.minLength(1),
+    v.maxLength(50),
+  ),
+});
+export type ReviewManyRequest = v.InferOutput<typeof ReviewManySchema>;
 
 /** Undo or redo of the sender's own latest decision on a video, or in a session. */
 const UndoSchema = v.object({
@@ -149,6 +160,7 @@ export type MarkCommand = v.InferOutput<typeof MarkCommandSchema>;
 /** What can be asked of the server over a socket, by name. All may be sent twice: a repeat changes nothing. */
 export const REQUEST_SCHEMAS = {
   review: ReviewCommandSchema,
+  reviewMany: ReviewManySchema,
   undo: UndoSchema,
   playback: PlaybackSchema,
   session: SessionCommandSchema,
@@ -156,6 +168,7 @@ export const REQUEST_SCHEMAS = {
   comment: CommentCommandSchema,
   draw: DrawCommandSchema,
   mark: MarkCommandSchema,
+  savedSearch: SavedSearchCommandSchema,
   /** What has happened to a clip's frames. */
   history: v.object({ clipId: id }),
   /** What undo and redo would do. */
@@ -179,6 +192,9 @@ export type ReviewReply =
   | { readonly kind: 'voted'; readonly clipId: number; readonly votes: readonly VoteView[]; readonly summary: string }
   | { readonly kind: 'conflict'; readonly current: ClipView | null; readonly message: string }
   | Refused;
+
+/** Clips that were decided, as they are now, and how many were not, since somebody has changed them. */
+export type ReviewManyReply = { readonly kind: 'ok'; readonly clips: readonly ClipView[]; readonly leftCount: number } | Refused;
 
 /** One clip's playback: a signed URL, or that it is being made (a `clip-ready` signal follows). */
 export type PlaybackReply =
@@ -223,6 +239,7 @@ export type EnterReply =
 /** The answers to requests, by name. */
 export interface Replies {
   review: ReviewReply;
+  reviewMany: ReviewManyReply;
   undo: ReviewReply;
   playback: PlaybackReply;
   session: DoneReply;
@@ -230,6 +247,7 @@ export interface Replies {
   comment: DoneReply;
   draw: DoneReply;
   mark: DoneReply;
+  savedSearch: DoneReply;
   history: { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[] } | Refused;
   undoable: UndoableReply;
   enter: EnterReply;

@@ -57,6 +57,10 @@ export type LiveSignal =
   /** Something has moved on an admin's page: it loads its data anew. */
   | { readonly topic: 'pool' | 'system'; readonly type: 'moved'; readonly payload: Readonly<Record<string, never>> }
   | { readonly topic: Topic; readonly type: 'progress'; readonly payload: StageView }
+  /** Clips that came, changed or went, for pages that show clips of any video: they ask how these now stand. */
+  | { readonly topic: 'library'; readonly type: 'clips-touched'; readonly payload: { readonly clipIds: readonly number[] } }
+  /** Somebody's saved searches are others now. */
+  | { readonly topic: 'library'; readonly type: 'saved-searches-changed'; readonly payload: null }
   | {
       readonly topic: Topic;
       readonly type: 'clip-ready';

@@ -135,6 +135,13 @@ describe('a session’s outsider', () => {
   /** What each command does when it is aimed at what is not one's own; `null` where everything that it reaches is for everybody. */
   const foreign: Readonly<Record<RequestName, ((mine: Mine) => readonly unknown[]) | null>> = {
     review: ({ clipId }) => [{ kind: 'approve', commandId: randomUUID(), clipId, version: 1, sessionId }],
+    reviewMany: ({ clipId }) => [{ decisions: [{ kind: 'approve', commandId: randomUUID(), clipId, version: 1, sessionId }] }],
+    savedSearch: ({ searchId }) => [
+      { kind: 'save', id: searchId, name: 'Mine now', query: '', isShared: false },
+      { kind: 'rename', id: searchId, name: 'Mine now' },
+      { kind: 'share', id: searchId, isShared: true },
+      ...['delete', 'restore', 'seen'].map((kind) => ({ kind, id: searchId })),
+    ],
     undo: () => [{ commandId: randomUUID(), scope: { kind: 'session', sessionId }, direction: 'undo' }],
     undoable: () => [{ scope: { kind: 'session', sessionId } }],
     session: () => [
@@ -168,10 +175,11 @@ describe('a session’s outsider', () => {
   interface Mine {
     readonly clipId: number;
     readonly commentId: string;
+    readonly searchId: string;
   }
   let mine: Mine;
   beforeAll(async () => {
-    const commentId = randomUUID();
+    const [commentId, searchId] = [randomUUID(), randomUUID()];
     const socket = await open('Ann');
     const said = await ask(socket, 'comment', {
       kind: 'add',
@@ -183,10 +191,12 @@ describe('a session’s outsider', () => {
       body: 'Ann’s own',
     });
     expect(said).toEqual({ kind: 'ok' });
+    const own = { kind: 'save', id: searchId, name: 'Ann’s own', query: 'state=approved', isShared: false };
+    expect(await ask(socket, 'savedSearch', own)).toEqual({ kind: 'ok' });
     const [clip] = await env.sql<
       { id: number }[]
     >`select id from clips where video_id = ${videoId} and superseded_at is null order by start_frame limit 1`;
-    mine = { clipId: clip!.id, commentId };
+    mine = { clipId: clip!.id, commentId, searchId };
   });
 
   it.each(Object.keys(foreign) as RequestName[])('gets nowhere with “%s”', async (name) => {

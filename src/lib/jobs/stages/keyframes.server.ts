@@ -23,8 +23,12 @@ export const keyframesStage: StageHandler = {
     for (;;) {
       const missing = await clipsWithoutStills(sql, videoId);
       if (missing.length === 0) {
-        if (made === 0 || (await installedModel()) === null) return null;
-        return (tx) => enqueueStage(tx, 'embed', { itemId: videoId, videoId });
+        if (made === 0) return null;
+        const hasModel = (await installedModel()) !== null;
+        return async (tx) => {
+          await enqueueStage(tx, 'colors', { itemId: videoId, videoId });
+          if (hasModel) await enqueueStage(tx, 'embed', { itemId: videoId, videoId });
+        };
       }
       const total = made + missing.length;
       for (const span of joinSpans(missing)) {

@@ -99,7 +99,10 @@ export const FoundClipSchema = v.object({
   clip: ClipSchema,
   videoTitle: v.string(),
   frameRate: FrameRateSchema,
-  likenessPercent: v.pipe(v.nullable(v.number()), v.description('How near it is; null where nothing was compared.')),
+  likenessPercent: v.pipe(
+    v.nullable(v.number()),
+    v.description('How near it is, or how much of it has the colour; null where nothing was compared.'),
+  ),
 });
 
 const vote = v.object({

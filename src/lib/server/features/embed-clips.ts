@@ -1,11 +1,8 @@
-import { createWriteStream } from 'node:fs';
-import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { inWorkFolder } from '#lib/server/media/clips.ts';
 import { embedder, installedModel } from '#lib/server/media/embedder.ts';
-import { objectStore } from '#lib/server/storage/object-store.ts';
-import { stillKey } from '#lib/server/storage/keys.ts';
+import { fetchStills } from '#lib/server/media/stills.ts';
+import { touchClips } from '#lib/server/stores/clips.ts';
 import { clipsToEmbed, ensureIndex, registerModel, saveEmbeddings, videosLackingVectors } from '#lib/server/stores/embeddings.ts';
 
 /** Clips of one request to the model: enough to keep it busy, few enough to lose when it is stopped. */
@@ -35,25 +32,19 @@ export async function embedClips(
     const { clips, total } = await clipsToEmbed(sql, videoId, stored.id, CLIPS_AT_ONCE);
     if (clips.length === 0) return;
     await inWorkFolder(async (workDir) => {
-      const files = await Promise.all(
-        clips.map((clip) =>
-          Promise.all(
-            Array.from({ length: clip.stillCount }, async (_, index) => {
-              const file = path.join(workDir, `${clip.id}-${index}.webp`);
-              await pipeline(await objectStore().openRead(stillKey(clip, `${index}.webp`)), createWriteStream(file), { signal });
-              return file;
-            }),
-          ),
-        ),
-      );
+      const files = await fetchStills(workDir, clips, 'large', signal);
       const vectors = await embedder().embedClips(files);
-      await sql.begin((tx) =>
-        saveEmbeddings(
+      await sql.begin(async (tx) => {
+        await saveEmbeddings(
           tx,
           stored.id,
           clips.map((clip, index) => ({ clip, vector: vectors[index]! })),
-        ),
-      );
+        );
+        await touchClips(
+          tx,
+          clips.map((clip) => clip.id),
+        );
+      });
     });
     made += clips.length;
     onProgress((100 * made) / (made + total - clips.length));

@@ -5,7 +5,7 @@ import type { Actor } from '#lib/server/features/rights.ts';
 import { stateBefore } from '#lib/server/features/settle-stage.ts';
 import { videoPrefixes } from '#lib/server/storage/keys.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
-import { exportRows, publishClips, setExportState } from '#lib/server/stores/clips.ts';
+import { clipsFrom, exportRows, publishClips, setExportState, touchClips } from '#lib/server/stores/clips.ts';
 import { librarySettings } from '#lib/server/stores/library-settings.ts';
 import { cancelCallsAbout } from '#lib/server/stores/pool-calls.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
@@ -59,6 +59,11 @@ export async function bringBackVideo(sql: Database, actor: Actor | null, videoId
     if (!(await unmarkDeleted(tx, videoId)))
       return { kind: 'refused', message: 'This video is gone for good, or was brought back already.' };
     await publishVideo(tx, videoId, actor?.userId ?? null);
+    const clips = await clipsFrom(tx, videoId, 0);
+    await touchClips(
+      tx,
+      clips.map((clip) => clip.id),
+    );
     return { kind: 'ok' };
   }) as Promise<Outcome>;
 }

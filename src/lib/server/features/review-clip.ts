@@ -1,8 +1,9 @@
 import { tally } from '#lib/core/consensus.ts';
 import { isSameSpan, spansOverlap } from '#lib/core/cuts.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
-import type { Refused, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
+import type { Refused, ReviewManyReply, ReviewManyRequest, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
 import type { SessionSpan } from '#lib/live/session-views.ts';
+import type { ClipView } from '#lib/live/views.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
 import { refusalToDecide, requireUnderWay, type Actor } from '#lib/server/features/rights.ts';
@@ -80,6 +81,22 @@ export async function reviewClip(sql: Database, actor: Actor, request: ReviewReq
     });
     return replyTo(tx, decision, DONE[request.kind]);
   }) as Promise<ReviewReply>;
+}
+
+/**
+ * Takes many decisions, one after the other. A clip that somebody has changed since it was seen is left as it is.
+ * Stopped midway and asked again, it goes on where it was.
+ */
+export async function reviewClips(sql: Database, actor: Actor, { decisions }: ReviewManyRequest): Promise<ReviewManyReply> {
+  const clips: ClipView[] = [];
+  let leftCount = 0;
+  for (const decision of decisions) {
+    const reply = await reviewClip(sql, actor, decision);
+    if (reply.kind === 'refused') return reply;
+    if (reply.kind === 'ok') clips.push(...reply.clips);
+    else leftCount += 1;
+  }
+  return { kind: 'ok', clips, leftCount };
 }
 
 /** Whether the actor may decide here and now, how many votes it takes, and on which frames; null for any. */

@@ -6,13 +6,17 @@ import * as v from 'valibot';
 import { config } from '#lib/server/config.ts';
 import { MediaProcessError, startMediaProcess } from '#lib/server/media/python.ts';
 
+/** From which likeness on something is found at all, for a model: of a clip to a text, and of a clip to a picture. */
+const Thresholds = v.object({ text: v.number(), picture: v.number() });
 const ModelSchema = v.object({
   name: v.string(),
   version: v.string(),
   dimensions: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4000)),
 });
+/** `model.json`; one that was installed before models named thresholds has none. */
+const ManifestSchema = v.object({ ...ModelSchema.entries, thresholds: v.optional(v.nullable(Thresholds), null) });
 /** Which model makes the vectors; those of another name or version can't be compared with its own. */
-export type EmbeddingModel = v.InferOutput<typeof ModelSchema>;
+export type EmbeddingModel = v.InferOutput<typeof ManifestSchema>;
 
 const Message = v.variant('type', [
   v.object({ v: v.literal(1), type: v.literal('ready'), ...ModelSchema.entries }),
@@ -27,7 +31,7 @@ export async function installedModel(): Promise<EmbeddingModel | null> {
   if (installed !== undefined) return installed;
   const text = await readFile(path.join(config().modelDir, 'model.json'), 'utf8').catch(() => null);
   if (text === null) return null;
-  return (installed = v.parse(ModelSchema, JSON.parse(text)));
+  return (installed = v.parse(ManifestSchema, JSON.parse(text)));
 }
 
 interface Waiting {
@@ -47,15 +51,24 @@ class Embedder {
   }
 
   /** The unit vector of a text. */
-  async embedText(text: string): Promise<number[]> {
-    const [vector] = await this.#ask({ type: 'embed-text', text });
-    if (vector === undefined) throw new MediaProcessError('The model gave no vector for this text.');
-    return vector;
+  embedText(text: string): Promise<number[]> {
+    return this.#askForOne({ type: 'embed-text', text });
+  }
+
+  /** The unit vector of a picture; a thumbnail of it, WebP, is written beside. */
+  embedPicture(path: string, thumbnailPath: string): Promise<number[]> {
+    return this.#askForOne({ type: 'embed-picture', path, thumbnailPath });
   }
 
   /** Ends the process; what waits for it fails. */
   stop(): void {
     this.#child?.kill('SIGKILL');
+  }
+
+  async #askForOne(request: object): Promise<number[]> {
+    const [vector] = await this.#ask(request);
+    if (vector === undefined) throw new MediaProcessError('The model gave no vector.');
+    return vector;
   }
 
   #ask(request: object): Promise<number[][]> {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
+import type { Swatch } from '#lib/core/color.ts';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import { config } from '#lib/server/config.ts';
 import { log } from '#lib/server/log.ts';
@@ -28,6 +29,14 @@ const StillsMessage = v.variant('type', [
   v.object({
     ...{ v: v.literal(1), type: v.literal('stills'), clipId: frame, tileCount: frame, blurhash: v.string() },
     frames: v.array(frame),
+  }),
+  ErrorMessage,
+]);
+
+const PaletteMessage = v.variant('type', [
+  v.object({
+    ...{ v: v.literal(1), type: v.literal('palette') },
+    swatches: v.array(v.object({ color: v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/)), share: v.number() })),
   }),
   ErrorMessage,
 ]);
@@ -88,6 +97,18 @@ export async function* writeStills(
   if (count < wish.clips.length) throw new MediaProcessError('Not all clips got their stills; the log says why.');
 }
 
+/** The colours of clips, each by the files of its pictures, in the same order. */
+export async function findPalettes(clips: readonly (readonly string[])[], signal: AbortSignal): Promise<(readonly Swatch[])[]> {
+  const found: (readonly Swatch[])[] = [];
+  for await (const line of converse('palettes', { clips }, signal)) {
+    const message = v.parse(PaletteMessage, line);
+    if (message.type === 'error') throw new MediaProcessError(message.message);
+    found.push(message.swatches);
+  }
+  if (found.length < clips.length) throw new MediaProcessError('Not all clips got their colours; the log says why.');
+  return found;
+}
+
 /** Starts a command of the package, sends it one request, and gives its messages until it ends. */
 async function* converse(command: string, request: object, signal: AbortSignal): AsyncGenerator<unknown> {
   signal.throwIfAborted();
@@ -102,6 +123,9 @@ async function* converse(command: string, request: object, signal: AbortSignal):
   await closed;
 }
 
+/** A picture with more pixels is not decoded, whatever its file says of itself. */
+export const MAX_PICTURE_PIXELS = 50_000_000;
+
 /** Starts the package with these arguments; what it says on stderr goes into the log. */
 export function startMediaProcess(args: readonly string[], signal?: AbortSignal): ChildProcessWithoutNullStreams {
   const child = spawn(config().pythonPath, ['-m', 'heaters_media', ...args], {
@@ -109,6 +133,7 @@ export function startMediaProcess(args: readonly string[], signal?: AbortSignal)
       PATH: process.env.PATH ?? '',
       PYTHONPATH: new URL('../../../../python', import.meta.url).pathname,
       PYTHONUNBUFFERED: '1',
+      OPENCV_IO_MAX_IMAGE_PIXELS: String(MAX_PICTURE_PIXELS),
       HEATERS_PARENT_PID: String(process.pid),
     },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,4 +1,6 @@
+import { createWriteStream } from 'node:fs';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { FrameSpan } from '#lib/core/cuts.ts';
 import type { FrameRate } from '#lib/core/frame-rate.ts';
 import { inWorkFolder } from '#lib/server/media/clips.ts';
@@ -60,4 +62,25 @@ export async function publishStills({
       },
     );
   });
+}
+
+/** Copies the stills of clips out of the store into a folder, the large ones or the small; gives each clip's files. */
+export async function fetchStills(
+  folder: string,
+  clips: readonly (StillsClip & { readonly stillCount: number })[],
+  size: 'large' | 'small',
+  signal: AbortSignal,
+): Promise<string[][]> {
+  return Promise.all(
+    clips.map((clip) =>
+      Promise.all(
+        Array.from({ length: clip.stillCount }, async (_, index) => {
+          const name = `${index}${size === 'small' ? '-small' : ''}.webp`;
+          const file = path.join(folder, `${clip.id}-${name}`);
+          await pipeline(await objectStore().openRead(stillKey(clip, name)), createWriteStream(file), { signal });
+          return file;
+        }),
+      ),
+    ),
+  );
 }

@@ -1,8 +1,9 @@
 import type { Database } from '#lib/server/db.ts';
 import { preparePlayback } from '#lib/server/features/playback.ts';
-import { reviewClip } from '#lib/server/features/review-clip.ts';
+import { reviewClip, reviewClips } from '#lib/server/features/review-clip.ts';
 import { requireInSession, type Actor, type Right } from '#lib/server/features/rights.ts';
 import { claimClips, commandSession, leaveSession } from '#lib/server/features/run-session.ts';
+import { commandSavedSearch } from '#lib/server/features/saved-searches.ts';
 import { clipHistory, comment, draw, markClip } from '#lib/server/features/talk.ts';
 import { undoable, undoDecision } from '#lib/server/features/undo.ts';
 import type { SocketUser } from '#lib/server/realtime/rooms.ts';
@@ -40,6 +41,7 @@ export function createCommands(sql: Database): Commands {
   return {
     answers: {
       review: (user, request) => reviewClip(sql, actorOf(user), request),
+      reviewMany: (user, request) => reviewClips(sql, actorOf(user), request),
       undo: (user, request) => undoDecision(sql, actorOf(user), request),
       undoable: (user, { scope }) => undoable(sql, actorOf(user), scope),
       playback: (_user, request) => preparePlayback(sql, request),
@@ -48,6 +50,7 @@ export function createCommands(sql: Database): Commands {
       comment: (user, request) => comment(sql, actorOf(user), request),
       draw: (user, request) => draw(sql, actorOf(user), request),
       mark: (user, request) => markClip(sql, actorOf(user), request),
+      savedSearch: (user, request) => commandSavedSearch(sql, actorOf(user), request),
       history: async (_user, { clipId }) => ({ kind: 'ok', entries: await clipHistory(sql, clipId) }),
     },
     async standing(user, topic) {

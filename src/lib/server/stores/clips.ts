@@ -4,7 +4,7 @@ import { videoTopic } from '#lib/live/topics.ts';
 import type { ClipView, ExportState } from '#lib/live/views.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import type { ExportSource } from '#lib/server/stores/export-settings.ts';
-import { publish } from '#lib/server/stores/outbox.ts';
+import { publish, signal } from '#lib/server/stores/outbox.ts';
 
 /** Frames of a clip, and whose they are. */
 export interface FrameSpanWithId extends FrameSpan {
@@ -245,7 +245,18 @@ export async function unexportedClips(sql: Sql, videoId: number): Promise<{ id: 
   ];
 }
 
-/** Tells a video's page which clips are gone and how those named now stand. */
+/** So many ids fit into one notification. */
+const IDS_PER_SIGNAL = 700;
+
+/** Tells pages that show clips of any video which ones to look at again. */
+export async function touchClips(tx: Transaction, clipIds: readonly number[]): Promise<void> {
+  for (let start = 0; start < clipIds.length; start += IDS_PER_SIGNAL) {
+    const payload = { clipIds: clipIds.slice(start, start + IDS_PER_SIGNAL) };
+    await signal(tx, { topic: 'library', type: 'clips-touched', payload });
+  }
+}
+
+/** Tells a video's page, and pages that show clips of any video, which clips are gone and how those named now stand. */
 export async function publishClips(
   tx: Transaction,
   videoId: number,
@@ -262,5 +273,6 @@ export async function publishClips(
     },
     actor?.userId ?? null,
   );
+  await touchClips(tx, [...change.removedClipIds, ...change.clipIds]);
   return clips;
 }

@@ -8,5 +8,5 @@ export const load: PageServerLoad = async (event) => {
   requireUser(event);
   const wish = parseSearch(event.url.searchParams);
   const [page, answer] = await Promise.all([searchPage(db()), searchClips(db(), wish, null)]);
-  return { ...page, wish, answer, address: event.url.search };
+  return { ...page, wish, answer };
 };

@@ -26,11 +26,19 @@ export const clipOperations = [
     path: '/clips',
     tag: 'Clips',
     scope: 'read',
-    summary: 'Search clips by text or likeness, or list them by filters, the newest first',
-    description: 'Pages have 48 clips. Text and likeness need a model on the server; without one that search is refused, filters work.',
+    summary: 'Search clips by text, likeness or colour, or list them by filters, the newest first',
+    description:
+      'Pages have 48 clips. Text and likeness need a model on the server; without one that search is refused, colours and filters work.',
     query: {
       q: v.optional(v.pipe(text(MAX_SEARCH_TEXT), v.description('What is to be seen in them.'))),
       like: v.optional(v.pipe(id, v.description('More like this clip.'))),
+      color: v.optional(
+        v.pipe(
+          v.string(),
+          v.regex(/^[0-9a-f]{6}$/),
+          v.description('With this colour, `c22f2f`: most of it first, unless text or likeness orders them.'),
+        ),
+      ),
       state: v.optional(ClipSchema.entries.state),
       videoId: v.optional(id),
       tag: v.optional(text(40)),
@@ -47,6 +55,7 @@ export const clipOperations = [
     run: async ({ sql, query: { q = '', cursor, decidedFrom, decidedTo, ...given } }) => {
       const wish = {
         ...{ q, from: decidedFrom ?? null, to: decidedTo ?? null, like: given.like ?? null, state: given.state ?? null },
+        ...{ image: null, color: given.color === undefined ? null : `#${given.color}` },
         ...{ videoId: given.videoId ?? null, tag: given.tag ?? null, stars: given.stars ?? null, reviewerId: given.reviewerId ?? null },
         ...{ minSeconds: given.minSeconds ?? null, maxSeconds: given.maxSeconds ?? null },
       };
