@@ -1,7 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
+import { connect } from '#lib/server/db.ts';
+import { createSession } from '#lib/server/features/run-session.ts';
+import { comment, markClip } from '#lib/server/features/talk.ts';
 import { startApp, type RunningApp } from '../support/app.ts';
 import { logInAdmin } from '../support/people.ts';
+import { allRoutes, fill } from '../support/routes.ts';
 
 let app: RunningApp;
 let context: BrowserContext;
@@ -227,4 +232,54 @@ test('a removed video is gone from every window, and one click brings it back', 
   // No reload: the other window hears of it.
   await expect(card).toBeVisible();
   await other.close();
+});
+
+test('markup in any text that people enter is shown as they wrote it, on every page', async () => {
+  test.setTimeout(300_000);
+  const markup = '<b data-planted></b><img src=x onerror=planted=1><script>planted=1</script>"';
+  const sql = connect(app.databaseUrl, 2);
+  const admin = { userId: 1, name: markup, role: 'admin' } as const;
+  await expect.poll(async () => (await sql`select from videos where id = 1 and state = 'ready'`).length, { timeout: 60_000 }).toBe(1);
+  await sql`update users set name = ${markup} where id = 1`;
+  await sql`update videos set title = ${markup}, file_name = ${markup}`;
+  await sql`update videos set state = 'failed', failed_stage = 'encode', error = ${markup} where id <> 1`;
+  const [clip] = await sql<{ id: number }[]>`select min(id) as id from clips where video_id = 1 and superseded_at is null`;
+  const session = await createSession(sql, admin, {
+    ...{ title: markup, mode: 'divide', votesNeeded: 1 },
+    source: { kind: 'videos', videoIds: [1] },
+  });
+  if (session.kind !== 'ok') throw new Error(session.message);
+  const said = {
+    kind: 'add',
+    id: randomUUID(),
+    videoId: 1,
+    parentId: null,
+    startFrame: 0,
+    endFrame: 9,
+    body: `@${markup} ${markup}`,
+  } as const;
+  expect(await comment(sql, { userId: 1, name: 'Ann', role: 'admin' }, said)).toEqual({ kind: 'ok' });
+  await sql`update comments set mentions = '{1}'`;
+  for (const tag of [markup.slice(0, 40), '<svg/onload=planted=1>']) {
+    expect(await markClip(sql, admin, { kind: 'tag', clipId: clip!.id, tag, isOn: true })).toEqual({ kind: 'ok' });
+  }
+  await sql`update clips set export_state = 'failed', export_error = ${markup}, state = 'approved' where id = ${clip!.id}`;
+  await sql.end();
+
+  const values: Record<string, string | number> = { videoId: 1, sessionId: session.sessionId };
+  const pages = (await allRoutes()).filter(({ isPage, address }) => isPage && !/token|logout/.test(address));
+  expect(pages.length).toBeGreaterThan(12);
+  let shownOn = 0;
+  for (const { address } of pages) {
+    await page.goto(app.origin + fill(address, (name) => String(values[name] ?? 1)));
+    await page.waitForLoadState('networkidle').catch(() => undefined);
+    const found = await page.evaluate(() => ({
+      planted: document.querySelectorAll('[data-planted]').length,
+      ran: 'planted' in window,
+      isShown: (document.body.textContent ?? '').includes('<b data-planted>'),
+    }));
+    expect(found, address).toMatchObject({ planted: 0, ran: false });
+    if (found.isShown) shownOn += 1;
+  }
+  expect(shownOn).toBeGreaterThan(7);
 });
