@@ -117,4 +117,71 @@ def repeated_frames(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[in
     return [frames[index - index // period] for index in range(len(frames))], []
 
 
+def handheld(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """A camera on a walking shoulder: it sways, rolls and jolts all the time."""
+    height, width = frames[0].shape[:2]
+    zoom, reach = float(rng.uniform(1.15, 1.4)), float(rng.uniform(0.3, 1.0))
+    pace = float(rng.uniform(0.3, 0.9))
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    result = []
+    for index, frame in enumerate(frames):
+        sway = np.sin(pace * index * np.array([0.5, 1.0, 0.35]) + phases) + rng.normal(0, 0.25, 3)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 2.5 * reach * sway[2], zoom)
+        matrix[:, 2] += sway[:2] * reach * (zoom - 1) / 2 * np.array([width, height])
+        result.append(cv2.warpAffine(frame, matrix, (width, height), borderMode=cv2.BORDER_REFLECT))
+    return result, []
+
+
+def defocus(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """The focus is lost, quickly or slowly, and found again or not."""
+    start, ramp_frames = int(rng.integers(0, max(len(frames) - 12, 1))), int(rng.choice([4, 8, 16, 24]))
+    strength = float(rng.uniform(3, 12))
+    stop = start + ramp_frames + int(rng.integers(0, 20)) if rng.random() < 0.7 else 2 * len(frames)
+    indices = np.arange(len(frames))
+    shares = np.minimum(np.clip((indices - start) / ramp_frames, 0, 1), np.clip((stop + ramp_frames - indices) / ramp_frames, 0, 1))
+    return [cv2.GaussianBlur(f, (0, 0), 0.01 + strength * float(s)) if s > 0 else f for f, s in zip(frames, shares)], []
+
+
+def near_body(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """Someone walks by close to the lens: as wide as the picture, of real texture, soft at the edges."""
+    height, width = frames[0].shape[:2]
+    body_width, crossing_frames = int(width * rng.uniform(0.5, 1.3)), int(rng.integers(8, 40))
+    source = frames[int(rng.integers(len(frames)))][::-1, ::-1]
+    top, left = int(rng.integers(height // 2)), int(rng.integers(width // 2))
+    piece = source[top : top + height // 2, left : left + width // 2]
+    skin = cv2.convertScaleAbs(cv2.resize(piece, (body_width, height)), alpha=float(rng.uniform(0.3, 0.9)))
+    edge = max(body_width // 12, 2)
+    across = np.arange(body_width)
+    alpha = np.clip(np.minimum(across, body_width - 1 - across) / edge, 0, 1).astype(np.float32)[None, :, None]
+    start = int(rng.integers(0, max(len(frames) - crossing_frames, 1)))
+    is_leftward = bool(rng.random() < 0.5)
+    result = list(frames)
+    for offset in range(min(crossing_frames, len(frames) - start)):
+        share = offset / crossing_frames
+        at = int((width + body_width) * (1 - share if is_leftward else share)) - body_width
+        low, high = max(at, 0), min(at + body_width, width)
+        if low < high:
+            frame, cut = frames[start + offset].copy(), slice(low - at, high - at)
+            mixed = frame[:, low:high] * (1 - alpha[:, cut]) + skin[:, cut] * alpha[:, cut]
+            frame[:, low:high] = mixed.astype(np.uint8)
+            result[start + offset] = frame
+    return result, []
+
+
+def lamp(frames: list[Frame], rng: Rng) -> tuple[list[Frame], list[int]]:
+    """A lamp is switched on or off: part of the picture changes its light for good."""
+    height, width = frames[0].shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    distance = np.hypot((x - rng.uniform(0, width)) / width, (y - rng.uniform(0, height)) / height)
+    gain = float(rng.choice([rng.uniform(0.25, 0.6), rng.uniform(1.6, 2.6)]))
+    light = (1 + (gain - 1) * np.exp(-((distance / rng.uniform(0.3, 0.9)) ** 2)))[..., None]
+    start, ramp_frames = int(rng.integers(2, max(len(frames) - 4, 3))), int(rng.choice([1, 1, 2, 4]))
+    shares = np.clip((np.arange(len(frames)) - start + 1) / ramp_frames, 0, 1)
+    return [np.clip(f * (1 + (light - 1) * float(s)), 0, 255).astype(np.uint8) if s > 0 else f for f, s in zip(frames, shares)], []
+
+
 DISTRACTORS: tuple[Distractor, ...] = (flash, flash, strobe, exposure, passing_object, visitor, visitor, visitor, exposure, caption, repeated_frames)
+"""What a film is disturbed with unless it is told otherwise; repeated ones come more often."""
+
+HARSH: tuple[Distractor, ...] = (handheld, defocus, near_body, lamp)
+"""Only by name: they take whole shots over."""

@@ -17,12 +17,13 @@ import argparse
 import json
 import subprocess
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from distractors import DISTRACTORS, Distractor
+from distractors import DISTRACTORS, HARSH, Distractor
 from shots import (
     DECODE_HEIGHT,
     DECODE_WIDTH,
@@ -67,7 +68,7 @@ class Disturbance:
     @staticmethod
     def only(names: list[str]) -> Disturbance:
         """The named distractors alone, over every shot."""
-        return Disturbance(tuple(d for d in dict.fromkeys(DISTRACTORS) if d.__name__ in names), 1.0)
+        return Disturbance(tuple(d for d in dict.fromkeys(DISTRACTORS + HARSH) if d.__name__ in names), 1.0)
 
 
 def make_film(
@@ -100,13 +101,10 @@ def _random_shot(rng: Rng, spans: list[MaterialSpan], ffmpeg_path: str) -> Shot:
     return real_shot(_cached_span(span, ffmpeg_path), span.group, length, rng)
 
 
-_decoded: dict[MaterialSpan, list[Frame]] = {}
-
-
+@lru_cache(maxsize=4)
 def _cached_span(span: MaterialSpan, ffmpeg_path: str) -> list[Frame]:
-    if span not in _decoded:
-        _decoded[span] = read_span(span, ffmpeg_path)
-    return _decoded[span]
+    """A few of the last stretches stay decoded: each takes a hundred megabytes and more."""
+    return read_span(span, ffmpeg_path)
 
 
 def _is_visible(shot: Shot) -> bool:
@@ -209,7 +207,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--material", type=Path, help="a folder of videos; see list_material")
-    names = sorted({distractor.__name__ for distractor in DISTRACTORS})
+    names = sorted({distractor.__name__ for distractor in DISTRACTORS + HARSH})
     parser.add_argument("--disturb", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--ffmpeg", default="ffmpeg")
     options = parser.parse_args()

@@ -7,11 +7,15 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, BinaryIO
 
 from .cuts import as_message
-from .frame_source import decode_video, open_frames, read_batches
+from .frame_source import decode_video, open_frames
 from .parent import end_with_parent
 from .protocol import MessageWriter, ProtocolError, parse_palettes_request, parse_request, parse_stills_request
+
+if TYPE_CHECKING:
+    from .detect_scenes import Detection
 
 log = logging.getLogger("heaters_media")
 
@@ -48,10 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _detect_requested(writer: MessageWriter) -> None:
     request = parse_request(sys.stdin.readline())
     with open_frames(request.frames_path) as stream:
-        # Loading OpenCV takes a while: let ffmpeg fill the pipe meanwhile.
-        from .detect_scenes import detect_scenes
-
-        detection = detect_scenes(read_batches(stream), request.params, writer.progress)
+        detection = _detect(stream, request.params, writer)
     expected = request.expected_frame_count
     if expected is not None and expected != detection.frame_count:
         log.warning("expected %d frames, got %d", expected, detection.frame_count)
@@ -77,10 +78,16 @@ def _find_palettes(writer: MessageWriter) -> None:
 
 def _detect_video(writer: MessageWriter, video_path: str, ffmpeg_path: str) -> None:
     with decode_video(video_path, ffmpeg_path) as stream:
-        from .detect_scenes import detect_scenes
-
-        detection = detect_scenes(read_batches(stream), None, writer.progress)
+        detection = _detect(stream, {}, writer)
     writer.result(detection.frame_count, [as_message(cut) for cut in detection.cuts], detection.params)
+
+
+def _detect(stream: BinaryIO, params: dict[str, float], writer: MessageWriter) -> Detection:
+    # Loading numpy and OpenCV takes a while: ffmpeg fills the pipe meanwhile.
+    from .detect_scenes import detect_scenes
+    from .frame_batches import read_batches
+
+    return detect_scenes(read_batches(stream), params, writer.progress)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,11 +11,11 @@ import cv2
 
 from .candidates import Candidate
 from .cuts import CutParams, ScoredCandidate, select_cuts
-from .frame_source import FrameBatch
+from .frame_batches import FrameBatch
 from .frame_window import FrameWindow
-from .gradual_cuts import find_gradual_candidates
+from .gradual_cuts import FirstLook, find_gradual_candidates
 from .hard_cuts import find_hard_candidates
-from .model import TreeEnsemble, load_model
+from .model import Ensembles, Model, load_model
 from .protocol import ProtocolError
 
 DETECTOR_NAME = "heaters-scenes"
@@ -58,54 +58,61 @@ def detect_scenes(
         raise ProtocolError("bad-request", message) from error
     # One film uses one core: the others belong to the encoder beside us.
     cv2.setNumThreads(1)
-    version, _ = load_model()
+    model = load_model()
     counter = _ProgressCounter(on_progress)
     scored = [
-        score
-        for candidate in find_candidates(counter.count(batches))
-        if (score := score_candidate(candidate)).score >= LEAST_KEPT_SCORE
+        cut
+        for candidates in find_candidates(counter.count(batches), _first_look(model))
+        for cut in scored_by(model.ensembles, candidates)
+        if cut.score >= LEAST_KEPT_SCORE
     ]
     if counter.frame_count == 0:
         raise ProtocolError("no-frames", "Not one frame arrived: the source has no picture, or ffmpeg failed before it.")
     cuts = select_cuts(scored, counter.frame_count, params)
-    effective = {"detector": DETECTOR_NAME, "version": version, **asdict(params)}
+    effective = {"detector": DETECTOR_NAME, "version": model.version, **asdict(params)}
     return Detection(counter.frame_count, cuts, effective)
 
 
-def find_candidates(batches: Iterable[FrameBatch]) -> Iterator[Candidate]:
-    """Yields every candidate of the film, in bounded memory; also what the trainer learns from."""
+def find_candidates(batches: Iterable[FrameBatch], first_look: FirstLook | None = None) -> Iterator[list[Candidate]]:
+    """Yields every candidate of the film, a stretch at a time, in bounded memory.
+
+    Without `first_look` none is left out for being unlikely: so the trainer sees them all.
+    """
     window = FrameWindow()
     decided = 0
     for batch in batches:
         window.append(batch)
         while window.end_frame - decided >= CORE_FRAMES + CONTEXT_FRAMES:
-            yield from _candidates_in(window, decided, decided + CORE_FRAMES)
+            yield _candidates_in(window, decided, decided + CORE_FRAMES, first_look)
             decided += CORE_FRAMES
             window.drop_before(decided - CONTEXT_FRAMES)
     if window.end_frame > decided:
-        yield from _candidates_in(window, decided, window.end_frame)
+        yield _candidates_in(window, decided, window.end_frame, first_look)
 
 
-def _candidates_in(window: FrameWindow, start: int, end: int) -> Iterator[Candidate]:
-    yield from find_hard_candidates(window, start, end)
-    yield from find_gradual_candidates(window, start, end)
+def _candidates_in(window: FrameWindow, start: int, end: int, first_look: FirstLook | None) -> list[Candidate]:
+    return find_hard_candidates(window, start, end) + find_gradual_candidates(window, start, end, first_look)
 
 
-def score_candidate(candidate: Candidate) -> ScoredCandidate:
-    """Gives the candidate with the model's probability, without its features."""
-    _, ensembles = load_model()
-    return scored_by(ensembles, candidate)
+def _first_look(model: Model) -> FirstLook:
+    return lambda rows: (model.ensembles["firstLook"].probabilities(rows) >= model.least_likely).tolist()
 
 
-def scored_by(ensembles: dict[str, TreeEnsemble], candidate: Candidate) -> ScoredCandidate:
-    """Gives the candidate with the probability that the given ensembles see."""
-    score = 1.0
-    if candidate.features is not None:
-        ensemble = ensembles["hard" if candidate.kind == "cut" else "gradual"]
-        score = ensemble.probability(candidate.features)
-    return ScoredCandidate(
-        candidate.kind, candidate.frame, candidate.start_frame, candidate.end_frame, score
-    )
+def scored_by(ensembles: Ensembles, candidates: Sequence[Candidate]) -> list[ScoredCandidate]:
+    """Gives the candidates with the probabilities that the ensembles see, without their features."""
+    scores = dict.fromkeys(range(len(candidates)), 1.0)
+    for name, is_hard in (("hard", True), ("gradual", False)):
+        asked = {
+            index: candidate.features
+            for index, candidate in enumerate(candidates)
+            if candidate.features is not None and (candidate.kind == "cut") == is_hard
+        }
+        if asked:
+            scores.update(zip(asked, ensembles[name].probabilities(list(asked.values())).tolist()))
+    return [
+        ScoredCandidate(candidate.kind, candidate.frame, candidate.start_frame, candidate.end_frame, scores[index])
+        for index, candidate in enumerate(candidates)
+    ]
 
 
 class _ProgressCounter:

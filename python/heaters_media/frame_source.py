@@ -1,4 +1,7 @@
-"""Where raw frames come from: a FIFO or descriptor that ffmpeg fills, or an ffmpeg of our own."""
+"""Where raw frames come from: a FIFO or descriptor that ffmpeg fills, or an ffmpeg of our own.
+
+Nothing here needs numpy, so that ffmpeg decodes already while that is loaded.
+"""
 
 from __future__ import annotations
 
@@ -9,41 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .geometry import ANALYSIS_FILTER, FRAME_BYTES
+from .geometry import ANALYSIS_FILTER
 from .protocol import ProtocolError
-
-BATCH_FRAMES = 32
 
 PIPE_BYTES = 1 << 20
 """Room for 134 frames: ffmpeg decodes on while numpy is loaded or a core is decided."""
-
-FrameBatch = NDArray[np.uint8]
-"""Raw frames, shape (frames, FRAME_BYTES)."""
-
-
-def read_batches(stream: BinaryIO) -> Iterator[FrameBatch]:
-    """Yields raw frames in order, up to `BATCH_FRAMES` at a time, until end of file.
-
-    Raises `ProtocolError('truncated-frame')` if the stream ends inside a frame.
-    """
-    frame_count = 0
-    while True:
-        block = read_fully(stream, BATCH_FRAMES * FRAME_BYTES)
-        whole, rest = divmod(len(block), FRAME_BYTES)
-        if whole:
-            frame_count += whole
-            yield np.frombuffer(block, np.uint8, whole * FRAME_BYTES).reshape(whole, FRAME_BYTES)
-        if rest:
-            raise ProtocolError(
-                "truncated-frame",
-                f"The frames end {rest} bytes into frame {frame_count} (a frame has "
-                f"{FRAME_BYTES}). ffmpeg was stopped or scaled to another size: run the step again.",
-            )
-        if len(block) < BATCH_FRAMES * FRAME_BYTES:
-            return
 
 
 def read_fully(stream: BinaryIO, size_bytes: int) -> bytearray:

@@ -12,15 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .frame_source import FrameBatch
+from .frame_batches import FrameBatch
 from .geometry import (
     ANALYSIS_HEIGHT,
     ANALYSIS_WIDTH,
     CHROMA_BYTES,
     CHROMA_HEIGHT,
     CHROMA_WIDTH,
+    FRAME_BYTES,
     LUMA_BYTES,
 )
+from .sliding_rows import SlidingRows
 
 Floats = NDArray[np.float32]
 
@@ -30,7 +32,13 @@ CELL = 3
 CHROMA_WEIGHT = 1.5
 """Colour differences span a smaller range than luma ones; this brings them level."""
 
+LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+"""Frames apart: the distances over these are kept for every frame."""
+
 HISTOGRAM_BINS = 32
+LUMA_BINS = np.arange(256) * HISTOGRAM_BINS // 256
+CHROMA_BINS = (np.clip(np.arange(256), 64, 191) - 64) * HISTOGRAM_BINS // 128
+"""The bin of each grey level; colour seldom leaves the middle half of its range."""
 
 BLANK_CONTRAST = 4.0
 """Grey levels: a picture with less shows nothing; black or white at that, it is blank."""
@@ -49,7 +57,6 @@ class FrameWindow:
     Arrays are indexed by `frame - first_frame`:
     - `luma` uint8 (n, height, width)
     - `signature` float32 (n, cells): cell means of Y, U and V, in grey levels
-    - `luma_cdf`, `chroma_cdf` float32 (n, bins): cumulative histograms in 0…1
     - `contrast`, `brightness`, `sharpness` float32 (n): standard deviation, mean and mean
       absolute horizontal gradient of luma, in grey levels
     `had_content_before` tells whether any dropped frame was not blank.
@@ -58,43 +65,44 @@ class FrameWindow:
     def __init__(self) -> None:
         self.first_frame = 0
         self.had_content_before = False
-        self.luma = np.empty((0, ANALYSIS_HEIGHT, ANALYSIS_WIDTH), np.uint8)
-        self.signature: Floats = np.empty((0, _signature_length()), np.float32)
-        self.luma_cdf: Floats = np.empty((0, HISTOGRAM_BINS), np.float32)
-        self.chroma_cdf: Floats = np.empty((0, 2 * HISTOGRAM_BINS), np.float32)
-        self.contrast: Floats = np.empty(0, np.float32)
-        self.brightness: Floats = np.empty(0, np.float32)
-        self.sharpness: Floats = np.empty(0, np.float32)
+        self._raw = SlidingRows((FRAME_BYTES,), np.uint8)
+        self._signatures = SlidingRows((_signature_length(),), np.float32)
+        self._figures = SlidingRows((3,), np.float32)
+        self._lag_distances = SlidingRows((len(LAGS),), np.float32)
+        self._cdfs: dict[int, tuple[Floats, Floats]] = {}
+        self._show_rows()
 
     @property
     def end_frame(self) -> int:
         """The frame number after the last one held."""
-        return self.first_frame + len(self.luma)
+        return self.first_frame + len(self._raw.rows)
 
     def append(self, batch: FrameBatch) -> None:
         """Analyses raw frames and adds them at the end."""
         luma, u, v = _planes(batch)
-        luma_f = luma.astype(np.float32)
-        self.luma = np.concatenate([self.luma, luma])
-        self.signature = np.concatenate([self.signature, _signatures(luma_f, u, v)])
-        self.luma_cdf = np.concatenate([self.luma_cdf, _cdfs(luma)])
-        chroma_cdf = np.concatenate([_cdfs(u, 64, 192), _cdfs(v, 64, 192)], axis=1)
-        self.chroma_cdf = np.concatenate([self.chroma_cdf, chroma_cdf])
-        self.contrast = np.concatenate([self.contrast, luma_f.std(axis=(1, 2))])
-        self.brightness = np.concatenate([self.brightness, luma_f.mean(axis=(1, 2))])
-        gradient = np.abs(luma_f[:, :, 1:] - luma_f[:, :, :-1]).mean(axis=(1, 2))
-        self.sharpness = np.concatenate([self.sharpness, gradient])
+        self._raw.append(batch)
+        self._figures.append(_figures(luma))
+        self._signatures.append(_signature(luma, u, v))
+        self._lag_distances.append(_lag_distances(self._signatures.rows, len(batch)))
+        self._show_rows()
 
     def drop_before(self, frame: int) -> None:
         """Forgets frames before `frame`."""
-        drop = min(max(frame - self.first_frame, 0), len(self.luma))
+        drop = min(max(frame - self.first_frame, 0), len(self._raw.rows))
         if not drop:
             return
         if not self.is_blank()[:drop].all():
             self.had_content_before = True
-        for name in ("luma", "signature", "luma_cdf", "chroma_cdf", "contrast", "brightness", "sharpness"):
-            setattr(self, name, getattr(self, name)[drop:].copy())
+        for rows in (self._raw, self._signatures, self._figures, self._lag_distances):
+            rows.drop(drop)
+        self._show_rows()
         self.first_frame += drop
+        self._cdfs = {frame: cdfs for frame, cdfs in self._cdfs.items() if frame >= self.first_frame}
+
+    def _show_rows(self) -> None:
+        self.luma: NDArray[np.uint8] = self._raw.rows[:, :LUMA_BYTES].reshape(-1, ANALYSIS_HEIGHT, ANALYSIS_WIDTH)
+        self.signature: Floats = self._signatures.rows
+        self.contrast, self.brightness, self.sharpness = self._figures.rows.T
 
     def is_blank(self) -> NDArray[np.bool_]:
         """For each frame, whether it is plainly black or white."""
@@ -102,19 +110,24 @@ class FrameWindow:
         return (self.contrast < BLANK_CONTRAST) & is_extreme
 
     def lag_distance(self, lag: int) -> Floats:
-        """The signature distance of each frame to the one `lag` before it.
+        """The signature distance of each frame to the one `lag` before it, in grey levels.
 
-        Gives the mean absolute difference in grey levels; frames without such a
-        predecessor are compared with the oldest frame held.
+        `lag` is one of LAGS. Frames without such a predecessor are compared with the film's first.
         """
-        length = len(self.signature)
-        distance = np.empty(length, np.float32)
-        head = min(lag, length)
-        if head:
-            distance[:head] = _mean_abs(self.signature[:head] - self.signature[:1])
-        if length > lag:
-            distance[lag:] = _mean_abs(self.signature[lag:] - self.signature[:-lag])
-        return distance
+        return self._lag_distances.rows[:, LAGS.index(lag)]
+
+    def _cdfs_at(self, index: int) -> tuple[Floats, Floats]:
+        """The cumulative histograms of luma and of both chroma planes at a window index, in 0 … 1."""
+        frame = self.first_frame + index
+        if frame not in self._cdfs:
+            luma, u, v = _planes(self._raw.rows[index : index + 1])
+            self._cdfs[frame] = _cdf(luma, LUMA_BINS), np.concatenate([_cdf(u, CHROMA_BINS), _cdf(v, CHROMA_BINS)])
+        return self._cdfs[frame]
+
+    def histogram_shift(self, a: int, b: int) -> tuple[float, float]:
+        """How far luma's and chroma's histograms are moved between two window indices, 0 … 1."""
+        (luma_a, chroma_a), (luma_b, chroma_b) = self._cdfs_at(a), self._cdfs_at(b)
+        return float(np.abs(luma_a - luma_b).mean()), float(np.abs(chroma_a - chroma_b).mean())
 
     def distance(self, a: int, b: int) -> float:
         """The signature distance of two window indices, in grey levels."""
@@ -164,33 +177,44 @@ def _signature_length() -> int:
     return luma_cells + 2 * (CHROMA_WIDTH // CELL) * (CHROMA_HEIGHT // CELL)
 
 
-def _signatures(luma: Floats, u: NDArray[np.uint8], v: NDArray[np.uint8]) -> Floats:
-    parts = [_cells(luma), CHROMA_WEIGHT * _cells(u), CHROMA_WEIGHT * _cells(v)]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+def _figures(luma: NDArray[np.uint8]) -> Floats:
+    """Contrast, brightness and sharpness of each picture."""
+    rows = luma.reshape(-1, ANALYSIS_WIDTH)
+    gradient = cv2.absdiff(rows[:, 1:], rows[:, :-1]).reshape(len(luma), -1)
+    figures = np.empty((len(luma), 3), np.float32)
+    for index, picture in enumerate(luma):
+        mean, deviation = cv2.meanStdDev(picture)
+        figures[index, :2] = deviation[0, 0], mean[0, 0]
+    figures[:, 2:] = cv2.reduce(gradient, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F) / gradient.shape[1]
+    return figures
 
 
-def _cells(planes: NDArray[np.uint8] | Floats) -> Floats:
-    """Cell means, by OpenCV's area averaging: much faster than a reshaped numpy mean."""
+def _signature(luma: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> Floats:
+    return np.concatenate([_cells(luma), CHROMA_WEIGHT * _cells(u), CHROMA_WEIGHT * _cells(v)], axis=1)
+
+
+def _cells(planes: NDArray[np.uint8]) -> Floats:
+    """Cell means of each plane. All planes are averaged as one tall picture, since no cell lies across two."""
     count, height, width = planes.shape
-    size = (width // CELL, height // CELL)
-    cells = np.empty((count, size[1], size[0]), np.float32)
-    for index in range(count):
-        plane = planes[index].astype(np.float32, copy=False)
-        cv2.resize(plane, size, dst=cells[index], interpolation=cv2.INTER_AREA)
-    return cells.reshape(count, -1)
+    tall = planes.reshape(-1, width).astype(np.float32)
+    size = (width // CELL, count * height // CELL)
+    return cv2.resize(tall, size, interpolation=cv2.INTER_AREA).reshape(count, -1)  # type: ignore[return-value]
 
 
-def _cdfs(planes: NDArray[np.uint8], low: int = 0, high: int = 256) -> Floats:
-    """Cumulative histograms: their mean absolute difference is the earth mover's distance
+def _lag_distances(signature: Floats, fresh: int) -> Floats:
+    """The distances of the last `fresh` frames to those before them, one column for each of LAGS."""
+    first, end = len(signature) - fresh, len(signature)
+    distances = np.empty((fresh, len(LAGS)), np.float32)
+    for column, lag in enumerate(LAGS):
+        has_all = first >= lag
+        older = signature[first - lag : end - lag] if has_all else signature[np.maximum(np.arange(first, end) - lag, 0)]
+        difference = signature[first:] - older
+        distances[:, column] = np.abs(difference, out=difference).mean(axis=1)
+    return distances
+
+
+def _cdf(plane: NDArray[np.uint8], bins: NDArray[np.intp]) -> Floats:
+    """A cumulative histogram: the mean absolute difference of two is the earth mover's distance
     in one dimension, which a small change of exposure moves only a little."""
-    count = len(planes)
-    span = np.clip(planes.reshape(count, -1), low, high - 1).astype(np.int32) - low
-    bins = span * HISTOGRAM_BINS // (high - low)
-    bins += np.arange(count, dtype=np.int32)[:, None] * HISTOGRAM_BINS
-    counts = np.bincount(bins.ravel(), minlength=count * HISTOGRAM_BINS)
-    shares = counts.reshape(count, HISTOGRAM_BINS) / span.shape[1]
-    return np.cumsum(shares, axis=1).astype(np.float32)
-
-
-def _mean_abs(difference: Floats) -> Floats:
-    return np.abs(difference).mean(axis=1)
+    counts = np.bincount(bins[plane.ravel()], minlength=HISTOGRAM_BINS)
+    return (np.cumsum(counts) / plane.size).astype(np.float32)

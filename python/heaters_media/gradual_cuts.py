@@ -11,15 +11,16 @@ of automatic shot boundary detection algorithms", SPIE 1999).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .candidates import Candidate, CutKind
 from .frame_window import Floats, FrameWindow
-from .gradual_features import gradual_features
+from .gradual_features import close_features, quick_features
 from .motion import unexplained_mean
 
 HALF_SPANS = (2, 3, 4, 6, 8, 12, 16, 24)
@@ -42,29 +43,36 @@ LONG_BLANK_FRAMES = 64
 """Nobody flashes for this long: such a run parts two shots, whatever they show."""
 
 
-def find_gradual_candidates(window: FrameWindow, core_start: int, core_end: int) -> list[Candidate]:
+FirstLook = Callable[[list[tuple[float, ...]]], Sequence[bool]]
+"""Says of each list of QUICK_FEATURES whether a close look may find a boundary there."""
+
+
+def find_gradual_candidates(
+    window: FrameWindow, core_start: int, core_end: int, first_look: FirstLook | None
+) -> list[Candidate]:
     """Gives every possible dissolve and fade with `core_start` <= frame < `core_end`.
 
     The window should hold about 100 frames on either side, except at the film's ends.
+    Without `first_look` every one is looked at closely.
     """
     if len(window.luma) < 4:
         return []
-    step = window.lag_distance(1)
-    step[0] = 0.0
-    is_blank = window.is_blank()
+    step, is_blank, contrast = window.lag_distance(1), window.is_blank(), window.contrast
     spans = [
         (kind, span)
         for kind, span in (
-            *_dissolve_spans(window, step, core_start, core_end),
-            *_dip_spans(window, core_start, core_end),
+            *_dissolve_spans(window, core_start, core_end),
+            *_dip_spans(contrast, is_blank, core_start - window.first_frame, core_end - window.first_frame),
         )
         # Half a fade is no cut: the run of blank frames that it leads to decides.
-        if not _is_half_fade(window.contrast, is_blank, span)
+        if not _is_half_fade(contrast, is_blank, span) and _is_worth_a_look(window.luma[span[0]], window.luma[span[2]])
     ]
+    quick = [quick_features(window, step, *span, kind == "fade") for kind, span in spans]
+    is_likely = first_look(quick) if first_look is not None and quick else [True] * len(quick)
     candidates = [
-        _candidate(window, step, kind, *span)
-        for kind, span in spans
-        if _is_worth_a_look(window.luma[span[0]], window.luma[span[2]])
+        _candidate(window, kind, span, features)
+        for (kind, span), features, likely in zip(spans, quick, is_likely)
+        if likely
     ]
     return candidates + _blank_run_candidates(window, step, core_start, core_end)
 
@@ -73,20 +81,45 @@ Span = tuple[int, int, int]
 """Window indices: the last frame of the old shot, the middle, the first of the new one."""
 
 
-def _dissolve_spans(window: FrameWindow, step: Floats, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
+def _dissolve_spans(window: FrameWindow, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
     """The strongest straight paths of every scale, without those that tell the same twice."""
+    first, end = max(core_start - window.first_frame, 1), core_end - window.first_frame
     found: list[tuple[float, Span]] = []
-    for half, strength in _straight_paths(window, step):
+    for half in HALF_SPANS:
         reach = max(half // 2, 3)
-        for at in range(max(core_start - window.first_frame, 1), core_end - window.first_frame):
-            around = strength[max(at - reach, 0) : at + reach + 1]
-            if strength[at] > 0 and strength[at] >= around.max() and strength[at] > strength[at - 1]:
-                found.append((float(strength[at]), _refine(window, at, half)))
+        low = first - reach
+        strength = _path_strength(window, half, low, end + reach)
+        around = sliding_window_view(strength, 2 * reach + 1).max(axis=1)
+        centre, before = strength[reach:-reach], strength[reach - 1 : -reach - 1]
+        for offset in np.flatnonzero((centre > 0) & (centre >= around) & (centre > before)):
+            found.append((float(centre[offset]), _refine(window, first + int(offset), half)))
     distinct: list[Span] = []
     for _, span in sorted(found, reverse=True):
         if all(_overlap(span, other) < SAME_SPAN_OVERLAP for other in distinct):
             distinct.append(span)
     return [("dissolve", span) for span in sorted(distinct)]
+
+
+def _path_strength(window: FrameWindow, half: int, low: int, high: int) -> Floats:
+    """How strong the straight path is that has its middle at each index of [low, high); 0 outside of the film."""
+    last = len(window.luma) - 1
+    middle = np.arange(low, high)
+
+    def between(start: NDArray[np.int_], lag: int) -> Floats:
+        return window.lag_distance(lag)[np.clip(start + lag, 0, last)]
+
+    quarter = half // 2
+    direct = between(middle - half, 2 * half)
+    path = (
+        between(middle - half, quarter) + between(middle - half + quarter, half - quarter)
+        + between(middle, half - quarter) + between(middle + half - quarter, quarter)
+    )
+    straightness = direct / np.maximum(path, 1e-3)
+    steps = window.lag_distance(1)[np.clip(np.arange(low - half + 1, high + half), 0, last)]
+    is_straight = (direct >= MIN_DISTANCE) & (straightness >= MIN_STRAIGHTNESS)
+    is_straight &= sliding_window_view(steps, 2 * half).max(axis=1) <= MAX_STEP_SHARE * direct
+    is_straight &= (middle >= 0) & (middle <= last)
+    return np.where(is_straight, direct * (straightness - 0.4), 0.0)
 
 
 def _is_worth_a_look(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
@@ -100,36 +133,6 @@ def _overlap(a: Span, b: Span) -> float:
     """Intersection over union of two spans."""
     common = min(a[2], b[2]) - max(a[0], b[0])
     return max(common, 0) / max(max(a[2], b[2]) - min(a[0], b[0]), 1)
-
-
-def _straight_paths(window: FrameWindow, step: Floats) -> Iterator[tuple[int, Floats]]:
-    """For each half-span: how strong the straight path is that has its middle at each frame."""
-    held = len(window.luma)
-    indices = np.arange(held)
-    lags: dict[int, Floats] = {}
-
-    def between(start: NDArray[np.int_], lag: int) -> Floats:
-        if lag not in lags:
-            lags[lag] = window.lag_distance(lag)
-        return lags[lag][np.clip(start + lag, 0, held - 1)]
-
-    for half in HALF_SPANS:
-        start = indices - half
-        quarter = half // 2
-        direct = between(start, 2 * half)
-        path = (
-            between(start, quarter) + between(start + quarter, half - quarter)
-            + between(indices, half - quarter) + between(indices + half - quarter, quarter)
-        )
-        straightness = direct / np.maximum(path, 1e-3)
-        is_straight = (direct >= MIN_DISTANCE) & (straightness >= MIN_STRAIGHTNESS)
-        is_straight &= _sliding_max(step, half) <= MAX_STEP_SHARE * direct
-        yield half, np.where(is_straight, direct * (straightness - 0.4), 0.0)
-
-
-def _sliding_max(step: Floats, half: int) -> Floats:
-    padded = np.pad(step, (half - 1, half), mode="constant")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * half).max(axis=1)
 
 
 def _refine(window: FrameWindow, middle: int, half: int) -> Span:
@@ -151,20 +154,18 @@ def _refine(window: FrameWindow, middle: int, half: int) -> Span:
     return first + start, min(max(first + crossing, first + start + 1), first + end), first + end
 
 
-def _dip_spans(window: FrameWindow, core_start: int, core_end: int) -> list[tuple[CutKind, Span]]:
-    contrast, is_blank = window.contrast, window.is_blank()
+def _dip_spans(contrast: Floats, is_blank: NDArray[np.bool_], start: int, end: int) -> list[tuple[CutKind, Span]]:
     spans: list[tuple[CutKind, Span]] = []
-    at = max(core_start - window.first_frame, 1)
-    end = core_end - window.first_frame
+    at = max(start, 1)
+    is_lowest = contrast <= cv2.erode(np.ascontiguousarray(contrast), np.ones((2 * PEAK_FRAMES + 1, 1), np.uint8))[:, 0]
     while at < end:
-        before = contrast[max(at - FADE_REACH_FRAMES, 0) : at]
-        after = contrast[at + 1 : at + 1 + FADE_REACH_FRAMES]
-        sides = min(float(before.max(initial=0)), float(after.max(initial=0)))
-        lowest = contrast[max(at - PEAK_FRAMES, 0) : at + PEAK_FRAMES + 1].min()
-        is_dip = sides >= FADE_MIN_CONTRAST and contrast[at] < FADE_CONTRAST_SHARE * sides
-        if is_dip and contrast[at] <= lowest and not is_blank[at]:
-            spans.append(("fade", _dip_span(contrast, at, sides)))
-            at += PEAK_FRAMES
+        if is_lowest[at] and not is_blank[at]:
+            before = contrast[max(at - FADE_REACH_FRAMES, 0) : at]
+            after = contrast[at + 1 : at + 1 + FADE_REACH_FRAMES]
+            sides = min(float(before.max(initial=0)), float(after.max(initial=0)))
+            if sides >= FADE_MIN_CONTRAST and contrast[at] < FADE_CONTRAST_SHARE * sides:
+                spans.append(("fade", _dip_span(contrast, at, sides)))
+                at += PEAK_FRAMES
         at += 1
     return spans
 
@@ -205,7 +206,8 @@ def _blank_run_candidates(window: FrameWindow, step: Floats, core_start: int, co
         if end - start >= LONG_BLANK_FRAMES:
             candidates.append(Candidate("fade", first + middle, first + a, first + b, None))
         else:
-            candidates.append(_candidate(window, step, "fade", a, middle, b))
+            quick = quick_features(window, step, a, middle, b, True)
+            candidates.append(_candidate(window, "fade", (a, middle, b), quick))
     return candidates
 
 
@@ -247,7 +249,7 @@ def _dip_span(contrast: Floats, at: int, sides: float) -> Span:
     return low, max(middle, 1), high
 
 
-def _candidate(window: FrameWindow, step: Floats, kind: CutKind, start: int, middle: int, end: int) -> Candidate:
-    first = window.first_frame
-    features = (*gradual_features(window, step, start, middle, end), float(kind == "fade"))
+def _candidate(window: FrameWindow, kind: CutKind, span: Span, quick: tuple[float, ...]) -> Candidate:
+    first, (start, middle, end) = window.first_frame, span
+    features = (*quick, *close_features(window, start, middle, end))
     return Candidate(kind, first + middle, first + start, first + end, features)

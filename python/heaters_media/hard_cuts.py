@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .candidates import Candidate
 from .frame_window import Floats, FrameWindow
-from .motion import explained_correlation, unexplained_mean
+from .motion import unexplained_mean, unexplained_mean_and_correlation
 from .picture_match import correlation, shift_gain, unmatched_share
 
 HARD_FEATURES = (
@@ -41,32 +40,35 @@ def find_hard_candidates(window: FrameWindow, core_start: int, core_end: int) ->
     The window should hold some frames on either side, except at the film's ends.
     """
     step = window.lag_distance(1)
-    step[0] = 0.0
-    median = _neighbour_median(step)
+    first, end = max(core_start - window.first_frame, 1), core_end - window.first_frame
+    if first >= end:
+        return []
+    median = _neighbour_median(step, first, end)
     is_blank = window.is_blank()
     candidates = []
-    for frame in range(max(core_start, window.first_frame + 1), core_end):
-        at = frame - window.first_frame
+    for at in first + np.flatnonzero(step[first:end] >= np.maximum(MIN_STEP, MIN_STEP_TO_MEDIAN * median)):
         # A step into or out of blank is half a fade: `blank_runs` decides on the whole.
         if is_blank[at] or is_blank[at - 1]:
             continue
-        if step[at] < MIN_STEP or step[at] < MIN_STEP_TO_MEDIAN * median[at]:
-            continue
         if step[at] < step[max(at - 1, 1) : at + 2].max():
             continue
-        unexplained = unexplained_mean(window.luma[at - 1], window.luma[at])
+        unexplained, alike = unexplained_mean_and_correlation(window.luma[at - 1], window.luma[at])
         if unexplained < MIN_UNEXPLAINED:
             continue
         usual = _usually_unexplained(window, at)
         if unexplained < MIN_UNEXPLAINED_TO_NEIGHBOURS * (usual + 1.0):
             continue
-        features = _features(window, step, median, at, unexplained, usual)
+        features = _features(window, step, float(median[at - first]), int(at), (unexplained, usual, alike))
+        frame = window.first_frame + int(at)
         candidates.append(Candidate("cut", frame, frame, frame, features))
     return candidates
 
 
-def _neighbour_median(step: Floats) -> Floats:
-    padded = np.pad(step, MEDIAN_FRAMES, mode="reflect" if len(step) > MEDIAN_FRAMES else "edge")
+def _neighbour_median(step: Floats, first: int, end: int) -> Floats:
+    """The median of the steps around each index in [first, end)."""
+    low, high = max(first - MEDIAN_FRAMES, 0), min(end + MEDIAN_FRAMES, len(step))
+    missing = (MEDIAN_FRAMES - (first - low), MEDIAN_FRAMES - (high - end))
+    padded = np.pad(step[low:high], missing, mode="reflect" if high - low > MEDIAN_FRAMES else "edge")
     views = np.lib.stride_tricks.sliding_window_view(padded, 2 * MEDIAN_FRAMES + 1)
     return np.median(views, axis=1).astype(np.float32)
 
@@ -79,15 +81,18 @@ def _usually_unexplained(window: FrameWindow, at: int) -> float:
 
 
 def _features(
-    window: FrameWindow, step: Floats, median: Floats, at: int, unexplained: float, usual: float
+    window: FrameWindow, step: Floats, median: float, at: int, motion: tuple[float, float, float]
 ) -> tuple[float, ...]:
-    """The hard-cut features of the step into window index `at`, ordered as HARD_FEATURES."""
+    """The hard-cut features of the step into window index `at`, ordered as HARD_FEATURES.
+
+    `motion` is what it leaves of this step, what of the steps around, and the correlation
+    of this one's picture with its prediction.
+    """
+    unexplained, usual, alike = motion
     size = float(step[at])
     before = step[max(at - NEIGHBOUR_FRAMES, 0) : at]
     after = step[at + 1 : at + 1 + NEIGHBOUR_FRAMES]
-    luma_cdf, chroma_cdf = window.luma_cdf, window.chroma_cdf
-    luma_shift = _mean_abs(luma_cdf[at], luma_cdf[at - 1])
-    chroma_shift = _mean_abs(chroma_cdf[at], chroma_cdf[at - 1])
+    luma_shift, chroma_shift = window.histogram_shift(at - 1, at)
     early, late = window.clamp(at - 3), window.clamp(at + 2)
     luma = window.luma
     around = window.sharpness[max(at - MEDIAN_FRAMES, 0) : at + MEDIAN_FRAMES]
@@ -95,7 +100,7 @@ def _features(
         size,
         size / (float(before.max(initial=0.0)) + 1.0),
         size / (float(after.max(initial=0.0)) + 1.0),
-        size / (float(median[at]) + 1.0),
+        size / (median + 1.0),
         luma_shift,
         chroma_shift,
         (luma_shift + chroma_shift) / (_histogram_shift_around(window, at) + 0.005),
@@ -120,7 +125,7 @@ def _features(
         window.change_spread(at - 1, at),
         window.cells_return(at - 1, [window.clamp(at + k) for k in RETURN_FRAMES]) / size,
         window.cells_return(at, [window.clamp(at - 1 - k) for k in RETURN_FRAMES]) / size,
-        explained_correlation(luma[at - 1], luma[at]),
+        alike,
     )
 
 
@@ -129,9 +134,7 @@ def _histogram_shift_around(window: FrameWindow, at: int) -> float:
     largest = 0.0
     for other in range(max(at - NEIGHBOUR_FRAMES, 1), min(at + NEIGHBOUR_FRAMES + 1, window.end_frame - window.first_frame)):
         if other != at:
-            shift = _mean_abs(window.luma_cdf[other], window.luma_cdf[other - 1])
-            shift += _mean_abs(window.chroma_cdf[other], window.chroma_cdf[other - 1])
-            largest = max(largest, shift)
+            largest = max(largest, sum(window.histogram_shift(other - 1, other)))
     return largest
 
 
@@ -140,6 +143,3 @@ def _nearest(window: FrameWindow, at: int, others: range | tuple[int, ...]) -> f
     distances = [window.distance(at, other) for other in others if 0 <= other < held]
     return min(distances, default=float(window.distance(at, window.clamp(at + 1))))
 
-
-def _mean_abs(a: Floats, b: Floats) -> float:
-    return cv2.norm(a, b, cv2.NORM_L1) / a.size

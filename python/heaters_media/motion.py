@@ -33,13 +33,15 @@ def unexplained_mean(a: Luma, b: Luma) -> float:
     return cv2.norm(b, predicted(a, b), cv2.NORM_L1) / b.size
 
 
-def explained_correlation(a: Luma, b: Luma) -> float:
-    """Pearson's correlation, -1 … 1, of `b` and its prediction from `a`.
+def unexplained_mean_and_correlation(a: Luma, b: Luma) -> tuple[float, float]:
+    """`unexplained_mean`, and Pearson's correlation, -1 … 1, of `b` and its prediction.
 
     Near 1 the two are one scene in other light: exposure changes the scale and offset of
     grey levels, which a correlation ignores.
     """
-    return float(cv2.matchTemplate(b, predicted(a, b), cv2.TM_CCOEFF_NORMED)[0, 0])
+    likely = predicted(a, b)
+    mean = cv2.norm(b, likely, cv2.NORM_L1) / b.size
+    return mean, float(cv2.matchTemplate(b, likely, cv2.TM_CCOEFF_NORMED)[0, 0])
 
 
 def drift(pictures: list[Luma]) -> tuple[float, float]:

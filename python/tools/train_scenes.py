@@ -25,13 +25,20 @@ from heaters_media import model as model_module  # noqa: E402
 from heaters_media.candidates import Candidate  # noqa: E402
 from heaters_media.cuts import CutParams, select_cuts  # noqa: E402
 from heaters_media.detect_scenes import find_candidates, scored_by  # noqa: E402
-from heaters_media.frame_source import decode_video, read_batches  # noqa: E402
-from heaters_media.gradual_features import GRADUAL_FEATURES  # noqa: E402
+from heaters_media.frame_batches import read_batches  # noqa: E402
+from heaters_media.frame_source import decode_video  # noqa: E402
+from heaters_media.gradual_features import GRADUAL_FEATURES, QUICK_FEATURES  # noqa: E402
 from heaters_media.hard_cuts import HARD_FEATURES  # noqa: E402
 from truth import Score, Truth, list_films, score_cuts  # noqa: E402
 
-MODEL_VERSION = "2"
-FEATURES = {"hard": HARD_FEATURES, "gradual": GRADUAL_FEATURES}
+MODEL_VERSION = "3"
+FEATURES = {"hard": HARD_FEATURES, "gradual": GRADUAL_FEATURES, "firstLook": QUICK_FEATURES}
+LEARNING_RATE = 0.08
+FIRST_LOOK_TREES = 40
+FOLDS = 4
+LOST_BY_FIRST_LOOK = 0.004
+"""The share of true gradual candidates that the first look may end; each change has several."""
+
 Film = tuple[str, Truth, list[Candidate], int]
 
 
@@ -49,7 +56,7 @@ def load_films(folders: list[Path], ffmpeg: str) -> list[Film]:
                     yield batch
 
             with decode_video(str(path), ffmpeg) as stream:
-                candidates = list(find_candidates(counted(stream)))
+                candidates = [candidate for stretch in find_candidates(counted(stream)) for candidate in stretch]
             films.append((path.name, truth, candidates, frame_count))
     return films
 
@@ -98,44 +105,69 @@ def _overlap(candidate: Candidate, span: tuple[int, int]) -> float:
     return max(common, 0) / (max(candidate.end_frame, last) - min(candidate.start_frame, first))
 
 
-def fit(films: list[Film], which: str, trees: int, depth: int) -> dict[str, Any]:
-    """Fits one ensemble ('hard' or 'gradual'), and gives it in the form of model.json."""
-    rows, labels = [], []
-    for _, truth, candidates, _ in films:
-        for candidate, answer in label_candidates(candidates, truth):
-            if (candidate.kind == "cut") == (which == "hard"):
-                rows.append(candidate.features)
-                labels.append(answer)
-    x, y = np.array(rows, np.float32), np.array(labels)
+def rows_of(film: Film, which: str) -> tuple[list[tuple[float, ...]], list[int]]:
+    """Gives the features that an ensemble is told of each labelled candidate of a film, and the answers."""
+    _, truth, candidates, _ = film
+    asked = [(c, answer) for c, answer in label_candidates(candidates, truth) if (c.kind == "cut") == (which == "hard")]
+    return [(c.features or ())[: len(FEATURES[which])] for c, _ in asked], [answer for _, answer in asked]
+
+
+def booster(films: list[Film], which: str, trees: int, depth: int) -> GradientBoostingClassifier:
+    """Fits trees to the candidates of the films."""
+    rows, answers = zip(*(rows_of(film, which) for film in films))
+    x, y = np.array(sum(rows, []), np.float32), np.array(sum(answers, []))
     print(f"{which}: {len(y)} candidates, {y.sum()} boundaries", file=sys.stderr)
-    booster = GradientBoostingClassifier(
-        n_estimators=trees, max_depth=depth, learning_rate=0.08, subsample=0.6,
+    return GradientBoostingClassifier(
+        n_estimators=trees, max_depth=depth, learning_rate=LEARNING_RATE, subsample=0.6,
         max_features=0.4, min_samples_leaf=12, random_state=7,
     ).fit(x, y)
-    share = float(y.mean())
-    stored = [_stored_tree(estimator.tree_, 0.08) for estimator in booster.estimators_[:, 0]]
-    top = sorted(zip(booster.feature_importances_, FEATURES[which]), reverse=True)[:10]
-    print("  " + ", ".join(f"{name} {weight:.2f}" for weight, name in top), file=sys.stderr)
-    return {"features": list(FEATURES[which]), "bias": float(np.log(share / (1 - share))), "trees": stored}
 
 
-def _stored_tree(tree: Any, rate: float) -> dict[str, list[float]]:
-    is_leaf = tree.children_left < 0
-    return {
-        "feature": [int(f) if not leaf else -1 for f, leaf in zip(tree.feature, is_leaf)],
-        "threshold": [float(f"{t:.6g}") if not leaf else 0 for t, leaf in zip(tree.threshold, is_leaf)],
-        "left": [max(int(n), 0) for n in tree.children_left],
-        "right": [max(int(n), 0) for n in tree.children_right],
-        "value": [float(f"{rate * v:.5g}") if leaf else 0 for v, leaf in zip(tree.value[:, 0, 0], is_leaf)],
+def stored_form(fitted: GradientBoostingClassifier, which: str) -> dict[str, Any]:
+    """Gives an ensemble in the form of model.json: the nodes of all trees one after another."""
+    stored: dict[str, Any] = {"features": list(FEATURES[which]), "bias": float(fitted.init_.class_prior_[1])}
+    stored["bias"] = float(np.log(stored["bias"] / (1 - stored["bias"])))
+    stored |= {key: [] for key in ("roots", "feature", "threshold", "left", "right", "value")}
+    for estimator in fitted.estimators_[:, 0]:
+        tree, root = estimator.tree_, len(stored["feature"])
+        is_leaf, own = tree.children_left < 0, np.arange(tree.node_count)
+        stored["roots"].append(root)
+        stored["feature"] += np.where(is_leaf, 0, tree.feature).tolist()
+        stored["threshold"] += [float(f"{t:.6g}") for t in np.where(is_leaf, 0, tree.threshold)]
+        stored["left"] += (root + np.where(is_leaf, own, tree.children_left)).tolist()
+        stored["right"] += (root + np.where(is_leaf, own, tree.children_right)).tolist()
+        stored["value"] += [float(f"{LEARNING_RATE * v:.5g}") for v in np.where(is_leaf, tree.value[:, 0, 0], 0)]
+    return stored
+
+
+def fit(films: list[Film], trees: int, depth: int) -> dict[str, Any]:
+    """Fits all ensembles, and gives them with what goes with them in the form of model.json."""
+    ensembles = {
+        "hard": stored_form(booster(films, "hard", trees, depth), "hard"),
+        "gradual": stored_form(booster(films, "gradual", trees, depth), "gradual"),
+        "firstLook": stored_form(booster(films, "firstLook", FIRST_LOOK_TREES, 3), "firstLook"),
     }
+    return {"version": MODEL_VERSION, "leastLikely": least_likely(films), "ensembles": ensembles}
 
 
-def evaluate(films: list[Film], ensembles: dict[str, Any], is_verbose: bool) -> Score:
-    """Scores the films with the given ensembles; prints errors if asked."""
-    loaded = model_module.ensembles_from(ensembles)
+def least_likely(films: list[Film]) -> float:
+    """Gives the probability that a first look at a film it has not seen leaves few true changes below."""
+    found: list[float] = []
+    for fold in range(FOLDS):
+        fitted = booster([film for i, film in enumerate(films) if i % FOLDS != fold], "firstLook", FIRST_LOOK_TREES, 3)
+        for film in films[fold::FOLDS]:
+            rows, answers = rows_of(film, "firstLook")
+            true_rows = [row for row, answer in zip(rows, answers) if answer]
+            found += fitted.predict_proba(np.array(true_rows, np.float32))[:, 1].tolist() if true_rows else []
+    return float(np.quantile(found, LOST_BY_FIRST_LOOK))
+
+
+def evaluate(films: list[Film], model: dict[str, Any], is_verbose: bool) -> Score:
+    """Scores the films with the given model; prints errors if asked."""
+    loaded = model_module.ensembles_from(model["ensembles"])
     total = Score()
     for name, truth, candidates, frame_count in films:
-        scored = [scored_by(loaded, candidate) for candidate in candidates]
+        scored = scored_by(loaded, [c for c in candidates if is_looked_at(c, loaded, model["leastLikely"])])
         cuts = select_cuts(scored, frame_count, CutParams())
         score, false_frames, missed = score_cuts([cut.frame for cut in cuts], truth)
         total += score
@@ -144,6 +176,13 @@ def evaluate(films: list[Film], ensembles: dict[str, Any], is_verbose: bool) -> 
             best = [max((s.score for s in scored if a <= s.frame <= b), default=None) for a, b in missed]
             print(f"  {name}: F1 {score.f1:.3f} false {false_cuts} missed {list(zip(missed, best))}")
     return total
+
+
+def is_looked_at(candidate: Candidate, ensembles: model_module.Ensembles, least: float) -> bool:
+    """Whether a candidate outlives the first look."""
+    if candidate.kind == "cut" or candidate.features is None:
+        return True
+    return bool(ensembles["firstLook"].probabilities([candidate.features[: len(QUICK_FEATURES)]])[0] >= least)
 
 
 def main() -> None:
@@ -157,14 +196,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write heaters_media/model.json")
     options = parser.parse_args()
     train = load_films(options.train, options.ffmpeg)
-    ensembles = {which: fit(train, which, options.trees, options.depth) for which in FEATURES}
-    print(f"train: F1 {evaluate(train, ensembles, False).f1:.4f}")
+    model = fit(train, options.trees, options.depth)
+    print(f"train: F1 {evaluate(train, model, False).f1:.4f}")
     for folder in options.test:
         films = load_films([folder], options.ffmpeg)
-        print(f"{folder.name}: F1 {evaluate(films, ensembles, True).f1:.4f}")
+        print(f"{folder.name}: F1 {evaluate(films, model, True).f1:.4f}")
     if options.write:
-        stored = {"version": MODEL_VERSION, "ensembles": ensembles}
-        model_module.MODEL_PATH.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
+        model_module.MODEL_PATH.write_text(json.dumps(model, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
