@@ -222,7 +222,7 @@ test('a removed video is gone from every window, and one click brings it back', 
   await page.goto(`${app.origin}/videos/1`);
   await expect(page.getByTestId('connection')).toHaveText('Live');
   await page.getByRole('button', { name: 'Remove' }).click();
-  await page.getByTestId('removal').getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await expect(card).toHaveCount(0);
   await page.goto(`${app.origin}/deleted`);
   await expect(page.getByTestId('deleted-video')).toHaveCount(1);

@@ -7,6 +7,7 @@ import * as accounts from '#lib/server/features/accounts.ts';
 import * as people from '#lib/server/features/manage-people.ts';
 import { authenticateHandshake, stillValid } from '#lib/server/realtime/authenticate.ts';
 import type { Role } from '#lib/live/views.ts';
+import { auditEntries } from '#lib/server/stores/audit.ts';
 import { insertUser } from '#lib/server/stores/users.ts';
 import { createTestDatabase } from '../support/database.ts';
 
@@ -51,6 +52,7 @@ async function sessionOf(email: string): Promise<string> {
   return outcome.sessionId;
 }
 
+const admin = (userId: number) => ({ userId, name: 'Ann', role: 'admin' }) as const;
 const tokenOf = (path: string) => path.replace('/welcome/', '');
 
 describe('log-in', () => {
@@ -171,7 +173,7 @@ describe('a socket’s handshake', () => {
     const sessionId = await sessionOf('ann@example.com');
     const { name, value } = sessionCookie(sessionId);
     expect(await authenticateHandshake(`${name}=${value}`)).toEqual({ userId, name: 'Ann', role: 'viewer', sessionId });
-    await people.changeRole(sql, userId, 'admin');
+    await people.changeRole(sql, admin(userId), userId, 'admin');
     expect(await stillValid(sessionId)).toMatchObject({ role: 'admin' });
     await accounts.logOut(sql, userId, sessionId);
     expect(await stillValid(sessionId)).toBeNull();
@@ -238,7 +240,7 @@ describe('invites', () => {
 
   it('make an account with the role that the admin picked, once', async () => {
     const adminId = await addPerson('Ann', 'admin');
-    const token = tokenOf(await people.createInvite(sql, 'reviewer', adminId));
+    const token = tokenOf(await people.createInvite(sql, admin(adminId), 'reviewer'));
     expect(await accounts.viewLink(sql, token)).toEqual({ kind: 'invite', role: 'reviewer' });
     const outcome = await accounts.acceptInvite(sql, token, bob);
     if (outcome.kind !== 'ok') throw new Error(outcome.kind);
@@ -253,7 +255,7 @@ describe('invites', () => {
 
   it('stay open when the e-mail is taken or the password too short', async () => {
     const adminId = await addPerson('Ann', 'admin');
-    const token = tokenOf(await people.createInvite(sql, 'viewer', adminId));
+    const token = tokenOf(await people.createInvite(sql, admin(adminId), 'viewer'));
     expect(await accounts.acceptInvite(sql, token, { ...bob, email: 'ann@example.com' })).toMatchObject({
       kind: 'refused',
       field: 'email',
@@ -264,17 +266,17 @@ describe('invites', () => {
 
   it('can be listed and taken back', async () => {
     const adminId = await addPerson('Ann', 'admin');
-    const token = tokenOf(await people.createInvite(sql, 'viewer', adminId));
+    const token = tokenOf(await people.createInvite(sql, admin(adminId), 'viewer'));
     const [invite] = await people.listInvites(sql);
     expect(invite).toMatchObject({ role: 'viewer', createdByName: 'Ann' });
-    expect(await people.revokeInvite(sql, invite?.tokenHash ?? '')).toEqual({ kind: 'ok' });
-    expect((await people.revokeInvite(sql, invite?.tokenHash ?? '')).kind).toBe('refused');
+    expect(await people.revokeInvite(sql, admin(adminId), invite?.tokenHash ?? '')).toEqual({ kind: 'ok' });
+    expect((await people.revokeInvite(sql, admin(adminId), invite?.tokenHash ?? '')).kind).toBe('refused');
     expect((await accounts.acceptInvite(sql, token, bob)).kind).toBe('gone');
   });
 
   it('are no log-in links, and log-in links no invites', async () => {
     const adminId = await addPerson('Ann', 'admin');
-    const invite = tokenOf(await people.createInvite(sql, 'admin', adminId));
+    const invite = tokenOf(await people.createInvite(sql, admin(adminId), 'admin'));
     const link = tokenOf(await accounts.createLoginLink(sql, adminId));
     expect((await accounts.acceptLoginLink(sql, invite, null)).kind).toBe('gone');
     expect((await accounts.acceptInvite(sql, link, bob)).kind).toBe('gone');
@@ -285,45 +287,71 @@ describe('invites', () => {
 
 describe('people', () => {
   it('are locked out at once when disabled, and let in again when enabled', async () => {
-    await addPerson('Ann', 'admin');
+    const ann = admin(await addPerson('Ann', 'admin'));
     const bobId = await addPerson('Bob', 'reviewer');
     const sessionId = await sessionOf('bob@example.com');
     const link = tokenOf(await accounts.createLoginLink(sql, bobId));
-    expect(await people.disablePerson(sql, bobId)).toEqual({ kind: 'ok' });
+    expect(await people.disablePerson(sql, ann, bobId)).toEqual({ kind: 'ok' });
     expect(await validateSessionId(sql, sessionId)).toBeNull();
     expect(await tryLogIn('bob@example.com')).toEqual({ kind: 'disabled' });
     expect((await accounts.acceptLoginLink(sql, link, null)).kind).toBe('gone');
-    expect((await people.createLoginLinkFor(sql, bobId, bobId)).kind).toBe('refused');
-    await people.enablePerson(sql, bobId);
+    expect((await people.createLoginLinkFor(sql, ann, bobId)).kind).toBe('refused');
+    await people.enablePerson(sql, ann, bobId);
     expect((await tryLogIn('bob@example.com')).kind).toBe('ok');
   });
 
   it('have a session of which the role is that of now', async () => {
     const annId = await addPerson('Ann', 'viewer');
     const sessionId = await sessionOf('ann@example.com');
-    await people.changeRole(sql, annId, 'reviewer');
+    await people.changeRole(sql, admin(annId), annId, 'reviewer');
     expect((await validateSessionId(sql, sessionId))?.user.role).toBe('reviewer');
   });
 
   it('always include an admin who can log in', async () => {
     const annId = await addPerson('Ann', 'admin');
     const bobId = await addPerson('Bob', 'admin');
-    await people.disablePerson(sql, bobId);
-    expect((await people.disablePerson(sql, annId)).kind).toBe('refused');
-    expect((await people.changeRole(sql, annId, 'viewer')).kind).toBe('refused');
-    expect((await people.changeRole(sql, annId, 'admin')).kind).toBe('ok');
+    await people.disablePerson(sql, admin(annId), bobId);
+    expect((await people.disablePerson(sql, admin(annId), annId)).kind).toBe('refused');
+    expect((await people.changeRole(sql, admin(annId), annId, 'viewer')).kind).toBe('refused');
+    expect((await people.changeRole(sql, admin(annId), annId, 'admin')).kind).toBe('ok');
   });
 
   it('keep an admin when two demote each other at the same moment', async () => {
     const annId = await addPerson('Ann', 'admin');
     const bobId = await addPerson('Bob', 'admin');
-    const outcomes = await Promise.all([people.changeRole(sql, annId, 'viewer'), people.disablePerson(sql, bobId)]);
+    const outcomes = await Promise.all([
+      people.changeRole(sql, admin(bobId), annId, 'viewer'),
+      people.disablePerson(sql, admin(annId), bobId),
+    ]);
     expect(outcomes.map((outcome) => outcome.kind).sort()).toEqual(['ok', 'refused']);
   });
 
+  it('are in the audit log with all that admins did to them, how they came, and nothing secret', async () => {
+    const ann = admin(await addPerson('Ann', 'admin'));
+    const token = tokenOf(await people.createInvite(sql, ann, 'viewer'));
+    await accounts.acceptInvite(sql, token, { email: 'bob@example.com', name: 'Bob', password: 'battery staple' });
+    const bobId = (await people.listPeople(sql)).find(({ name }) => name === 'Bob')!.id;
+    await people.changeRole(sql, ann, bobId, 'reviewer');
+    const link = await people.createLoginLinkFor(sql, ann, bobId);
+    await people.disablePerson(sql, ann, bobId);
+    await people.enablePerson(sql, ann, bobId);
+    await people.createInvite(sql, ann, 'admin');
+    await people.revokeInvite(sql, ann, (await people.listInvites(sql))[0]!.tokenHash);
+    const entries = (await auditEntries(sql, { limit: 20 })).reverse();
+    expect(entries.map(({ actor, action }) => `${actor} ${action}`)).toEqual([
+      ...['Ann invite.create', 'Bob person.join', 'Ann person.role', 'Ann person.login-link', 'Ann person.disable', 'Ann person.enable'],
+      ...['Ann invite.create', 'Ann invite.revoke'],
+    ]);
+    expect(entries[1]?.details['invite']).toBe(entries[0]?.target);
+    expect(entries[2]).toMatchObject({ target: `person:${bobId}`, details: { name: 'Bob', before: 'viewer', after: 'reviewer' } });
+    for (const secret of [token, link.kind === 'ok' ? tokenOf(link.path) : '']) expect(JSON.stringify(entries)).not.toContain(secret);
+  });
+
   it('that are unknown can’t be changed', async () => {
-    expect((await people.changeRole(sql, 999, 'viewer')).kind).toBe('refused');
-    expect((await people.disablePerson(sql, 999)).kind).toBe('refused');
-    expect((await people.enablePerson(sql, 999)).kind).toBe('refused');
+    const ann = admin(await addPerson('Ann', 'admin'));
+    expect((await people.changeRole(sql, ann, 999, 'viewer')).kind).toBe('refused');
+    expect((await people.disablePerson(sql, ann, 999)).kind).toBe('refused');
+    expect((await people.enablePerson(sql, ann, 999)).kind).toBe('refused');
+    expect(await auditEntries(sql, { limit: 10 })).toEqual([]);
   });
 });

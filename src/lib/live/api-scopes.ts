@@ -6,7 +6,7 @@ export const SCOPES = {
   review: { role: 'reviewer', about: 'Decide, undo, comment, tag, rate, run sessions' },
   import: { role: 'reviewer', about: 'Add, retry, remove and restore videos' },
   export: { role: 'reviewer', about: 'Start and retry exports, change their settings' },
-  admin: { role: 'admin', about: 'Manage people, tokens, webhooks' },
+  admin: { role: 'admin', about: 'Manage people, tokens, webhooks, queues' },
 } as const satisfies Record<string, { readonly role: Role; readonly about: string }>;
 export type Scope = keyof typeof SCOPES;
 

@@ -1,6 +1,3 @@
-import type { LiveEventBody } from '#lib/live/events.ts';
-import type { Topic } from '#lib/live/topics.ts';
-
 /** What webhooks can tell of. */
 export const WEBHOOK_EVENTS = {
   'video.ready': 'A video is encoded and cut into clips',
@@ -15,33 +12,6 @@ export type WebhookEvent = keyof typeof WEBHOOK_EVENTS;
 
 /** All events. */
 export const WEBHOOK_EVENT_NAMES = Object.keys(WEBHOOK_EVENTS) as readonly WebhookEvent[];
-
-/** What is told of an event of the outbox; null for nothing. */
-export interface WebhookMessage {
-  readonly event: WebhookEvent;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-const DECISIONS = ['approve', 'skip', 'archive', 'reopen', 'group', 'merge', 'split', 'move-cut', 'undo', 'redo'];
-
-/** What webhooks are told of an event. A video that stays ready or failed is for the caller to know: its state may be told again and again. */
-export function webhookMessage(topic: Topic, event: LiveEventBody): WebhookMessage | null {
-  if (event.type === 'video-changed' && topic.startsWith('video:')) {
-    const { video } = event.payload;
-    return video.state === 'ready' || video.state === 'failed' ? { event: `video.${video.state}`, data: { video } } : null;
-  }
-  if (event.type === 'clips-changed') {
-    const { videoId, cause, actorName, clips, removedClipIds } = event.payload;
-    if (cause === 'scenes-detected') return { event: 'clip.ready', data: { videoId, clipIds: clips.map((clip) => clip.id) } };
-    if (cause === 'export-done' || cause === 'export-failed') {
-      return { event: cause === 'export-done' ? 'export.done' : 'export.failed', data: { videoId, clip: clips[0] } };
-    }
-    return DECISIONS.includes(cause) ? { event: 'clip.decided', data: { videoId, kind: cause, actorName, clips, removedClipIds } } : null;
-  }
-  if (event.type === 'session-changed' && event.payload.cause === 'end')
-    return { event: 'session.closed', data: { session: event.payload.session } };
-  return null;
-}
 
 /** A webhook as admins see it. */
 export interface WebhookView {

@@ -1,6 +1,7 @@
 import { error } from '@sveltejs/kit';
 import * as v from 'valibot';
 import { CUT_LIST_FORMATS } from '#lib/core/interchange/cut-list.ts';
+import { attachment } from '#lib/server/attachment.ts';
 import type { ListFile } from '#lib/server/features/interchange.ts';
 
 const Query = v.object({ format: v.picklist(CUT_LIST_FORMATS), clips: v.optional(v.picklist(['approved', 'all']), 'approved') });
@@ -19,7 +20,7 @@ export function listResponse(file: ListFile): Response {
   return new Response(file.text, {
     headers: {
       'content-type': file.contentType,
-      'content-disposition': `attachment; filename="clips"; filename*=UTF-8''${encodeURIComponent(file.fileName)}`,
+      'content-disposition': attachment(file.fileName),
       'cache-control': 'private, no-store',
     },
   });

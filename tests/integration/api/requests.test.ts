@@ -94,13 +94,13 @@ describe('a token', () => {
     const eve = await env.addPerson('Eve', 'admin');
     const token = await tokenOf(eve, 'read', 'import', 'admin');
     expect((await ask('GET', '/people', token)).status).toBe(200);
-    await changeRole(env.sql, eve.userId, 'viewer');
+    await changeRole(env.sql, root, eve.userId, 'viewer');
     expect((await ask('GET', '/people', token)).status).toBe(403);
     expect((await ask('POST', '/videos', token, { url: 'https://example.com/a.mp4' })).status).toBe(403);
     expect((await ask('GET', '/videos', token)).status).toBe(200);
-    await disablePerson(env.sql, eve.userId);
+    await disablePerson(env.sql, root, eve.userId);
     expect((await ask('GET', '/videos', token)).status).toBe(401);
-    await enablePerson(env.sql, eve.userId);
+    await enablePerson(env.sql, root, eve.userId);
     expect((await ask('GET', '/videos', token)).status).toBe(200);
   });
 
@@ -214,6 +214,21 @@ describe('sessions', () => {
     });
     expect((await ask('POST', `${path}/close`, outsider)).status).toBe(422);
     expect((await ask('POST', `${path}/close`, host)).body.session.resumedAt).toBeNull();
+  });
+});
+
+describe('a new session', () => {
+  it('is made once for a key, also when it is asked for twice at the same moment', async () => {
+    await env.addVideo(ann, 100, [50]);
+    const token = await tokenOf(ann, 'read', 'review');
+    const wish = { source: { kind: 'pending' }, title: 'Nightly' };
+    const make = (key: string, by = token) => ask('POST', '/sessions', by, wish, { 'idempotency-key': key });
+    const answers = await Promise.all([make('night 1'), make('night 1'), make('night 1')]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    const ids = [...answers, await make('night 1')].map(({ body }) => (body.session as { id: number }).id);
+    expect(new Set(ids).size).toBe(1);
+    expect((await make('night 2')).body.session.id).not.toBe(ids[0]);
+    expect((await make('night 1', await tokenOf(bob, 'read', 'review'))).body.session.id).not.toBe(ids[0]);
   });
 });
 

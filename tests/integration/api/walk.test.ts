@@ -147,6 +147,32 @@ it('answers each operation of the document as the document says', async () => {
   await ok('startExports', {}, { body: { clipIds: [first.id], source: 'proxy' } });
   await ok('setExportSettings', {}, { body: await ok('getExportSettings') });
 
+  await ok('listQueues');
+  await ok('changeQueue', { queue: 'exports' }, { body: { concurrency: 3 } });
+  for (const isPaused of [true, true, false]) {
+    expect(await ok('changeQueue', { queue: 'exports' }, { body: { isPaused } })).toMatchObject({ isPaused, concurrency: 3 });
+  }
+  await ok('runSchedule', { key: 'sweep' });
+  const jobs = (await ok('listJobs', {}, { query: `?queue=media_processing&videoId=${imported.id as number}` })).items as { id: string }[];
+  const [job] = jobs as [(typeof jobs)[0]];
+  const seen: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: { items: { id: string }[]; nextCursor: string | null } = await ok(
+      'listJobs',
+      {},
+      { query: `?limit=1${cursor && `&cursor=${cursor}`}` },
+    );
+    seen.push(...page.items.map((item) => item.id));
+    cursor = page.nextCursor;
+  }
+  expect(seen).toContain(job.id);
+  expect(new Set(seen).size).toBe(seen.length);
+  const cancelled = await ok('actOnJobs', {}, { body: { action: 'cancel', jobIds: [job.id] } });
+  expect(cancelled).toMatchObject({ doneCount: 1, skippedCount: 0 });
+  expect(await ok('getJob', { jobId: job.id })).toMatchObject({ job: { state: 'cancelled' } });
+  await ok('undoJobAction', { actionId: cancelled.actionId });
+  expect(await ok('getJob', { jobId: job.id })).toMatchObject({ job: { state: 'created' }, waitsFor: expect.stringContaining('process') });
+
   await ok('changePerson', { userId: ann.userId }, { body: { role: 'viewer', isDisabled: true } });
   await ok('listPeople');
   await ok('createInvite', {}, { body: { role: 'viewer' } });
@@ -166,7 +192,14 @@ it('answers each operation of the document as the document says', async () => {
   for (const { id, problems = [] } of OPERATIONS) {
     if (!problems.includes('not-found') || id === 'createWebhook') continue;
     const none = { videoId: 99_999, clipId: 99_999, sessionId: 99_999, userId: 99_999, webhookId: 99_999, tokenId: 99_999, file: 'proxy' };
-    const missing = { ...none, deliveryId: 1, inviteId: 'f'.repeat(64), commentId: crypto.randomUUID(), emoji: '👍' };
+    const missing = {
+      ...none,
+      deliveryId: 1,
+      inviteId: 'f'.repeat(64),
+      commentId: crypto.randomUUID(),
+      jobId: crypto.randomUUID(),
+      emoji: '👍',
+    };
     expect((await call(id, missing, { query: '' })).status, id).toBeGreaterThanOrEqual(400);
   }
   const [own] = (await ok('listTokens')).items as { id: number }[];

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { WEBHOOK_EVENT_NAMES } from '#lib/live/webhooks.ts';
+import { WEBHOOK_DATA } from '#lib/server/api/schemas.ts';
 import type { Transaction } from '#lib/server/db.ts';
 import { dispatchDeliveries } from '#lib/server/features/deliver-webhooks.ts';
 import * as webhooks from '#lib/server/features/manage-webhooks.ts';
@@ -96,6 +98,17 @@ it('tells of a decision with a signature that an independent library verifies, a
   }
   expect(() => new Webhook(now).verify(`${body} `, headers as Record<string, string>)).toThrow();
   await waitFor(async () => (await webhooks.webhookLog(env.sql, webhookId))[0]?.state === 'delivered', 10_000);
+});
+
+it('tells what the document says of an event, and no more', async () => {
+  const webhookId = await add(...WEBHOOK_EVENT_NAMES);
+  await approveOne();
+  const [row] = await env.sql<{ payload: { data: { clips: object[] } } }[]>`
+    select payload from webhook_deliveries where webhook_id = ${webhookId} and event = 'clip.decided'`;
+  const described = WEBHOOK_DATA['clip.decided'].entries;
+  expect(Object.keys(row!.payload.data).sort()).toEqual(Object.keys(described).sort());
+  // Pages are told of a clip’s stills, programs are not.
+  expect(Object.keys(row!.payload.data.clips[0]!).sort()).toEqual(Object.keys(described.clips.item.entries).sort());
 });
 
 it('tells what became of videos and sessions once each, and of nothing whose transaction was undone', async () => {

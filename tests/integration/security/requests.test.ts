@@ -430,7 +430,7 @@ describe('every answer', () => {
   });
 
   it('to a log-in has a new session in a cookie that scripts can’t read, whatever came with the request', async () => {
-    const token = (await createInvite(sql, 'reviewer', host.userId)).replace('/welcome/', '');
+    const token = (await createInvite(sql, host, 'reviewer')).replace('/welcome/', '');
     secrets.add(token);
     const fixed = await cookieOf(await person('Attacker', 'viewer'));
     const body = new URLSearchParams({ email: 'new@example.com', name: 'New', password: 'correct horse battery' });

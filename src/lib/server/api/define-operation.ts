@@ -7,7 +7,7 @@ import type { TokenHolder } from '#lib/server/stores/api-tokens.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 /** The chapters of the document, in its order. */
-export const TAGS = ['Account', 'Videos', 'Clips', 'Comments', 'Sessions', 'Exports', 'People', 'Webhooks'] as const;
+export const TAGS = ['Account', 'Videos', 'Clips', 'Comments', 'Sessions', 'Exports', 'Queues', 'People', 'Webhooks'] as const;
 export type Tag = (typeof TAGS)[number];
 
 type DeepReadonly<T> = T extends (infer Item)[]

@@ -5,6 +5,7 @@ import { WEBHOOK_EVENTS, type WebhookEvent } from '#lib/live/webhooks.ts';
 import { TAGS, type Operation } from '#lib/server/api/define-operation.ts';
 import { OPERATIONS } from '#lib/server/api/operations.ts';
 import { PROBLEMS, ProblemSchema, type ProblemKind } from '#lib/server/api/problem.ts';
+import * as queues from '#lib/server/api/queue-schemas.ts';
 import * as schemas from '#lib/server/api/schemas.ts';
 import { API_ROOT } from '#lib/server/api/serve.ts';
 
@@ -22,6 +23,10 @@ const NAMED = {
   SessionMember: schemas.MemberSchema,
   SessionSummary: schemas.SessionSummarySchema,
   ExportSettings: schemas.ExportSettingsSchema,
+  Queue: queues.QueueSchema,
+  QueueOverview: queues.QueueOverviewSchema,
+  Job: queues.JobSchema,
+  JobDetail: queues.JobDetailSchema,
   Person: schemas.PersonSchema,
   Invite: schemas.InviteSchema,
   Token: schemas.TokenSchema,

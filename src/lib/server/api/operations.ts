@@ -4,6 +4,7 @@ import { clipOperations } from '#lib/server/api/operations/clips.ts';
 import { commentOperations } from '#lib/server/api/operations/comments.ts';
 import { exportOperations } from '#lib/server/api/operations/exports.ts';
 import { peopleOperations } from '#lib/server/api/operations/people.ts';
+import { queueOperations } from '#lib/server/api/operations/queues.ts';
 import { sessionOperations } from '#lib/server/api/operations/sessions.ts';
 import { videoOperations } from '#lib/server/api/operations/videos.ts';
 import { webhookOperations } from '#lib/server/api/operations/webhooks.ts';
@@ -16,6 +17,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...commentOperations,
   ...sessionOperations,
   ...exportOperations,
+  ...queueOperations,
   ...peopleOperations,
   ...webhookOperations,
 ];

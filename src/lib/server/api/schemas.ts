@@ -6,9 +6,12 @@ import { ROLES } from '#lib/live/views.ts';
 import { STAGES, type StageName } from '#lib/jobs/stages.ts';
 
 /** Schemas of what the API tells, named as the document names them. Answers are cut to them: what is not here is not told. */
-const wholeNumber = v.pipe(v.number(), v.integer());
-const stageName = v.picklist(Object.keys(STAGES) as StageName[]);
-const time = v.pipe(v.string(), v.isoTimestamp());
+/** An integer that an answer holds. */
+export const wholeNumber = v.pipe(v.number(), v.integer());
+/** A stage of the pipeline. */
+export const stageName = v.picklist(Object.keys(STAGES) as StageName[]);
+/** A moment, in UTC. */
+export const time = v.pipe(v.string(), v.isoTimestamp());
 const person = v.object({ id: wholeNumber, name: v.string() });
 
 /** An id in a path or a body. */

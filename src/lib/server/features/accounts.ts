@@ -4,6 +4,7 @@ import { createSession, invalidateAll, invalidateSession } from '#lib/server/aut
 import { hashPassword, passwordProblem, verifyPassword } from '#lib/server/auth/passwords.ts';
 import { createToken, hashToken } from '#lib/server/auth/tokens.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
+import { inviteName, recordAudit } from '#lib/server/stores/audit.ts';
 import * as users from '#lib/server/stores/users.ts';
 
 /** Failed log-ins that a subject may have in the window before it has to wait. */
@@ -174,6 +175,8 @@ export async function acceptInvite(
     const user = await users.insertUser(tx, { email, name: person.name.trim(), role: link.role, passwordHash });
     if (user === null) throw new EmailTaken();
     await users.updateLinkUser(tx, tokenHash, user.id);
+    const joined = { actor: { userId: user.id, name: user.name }, action: 'person.join', target: `person:${user.id}` };
+    await recordAudit(tx, { ...joined, details: { role: user.role, invite: inviteName(tokenHash) } });
     return { kind: 'ok', sessionId: await createSession(tx, user.id), hasPassword: true };
   }) as Promise<AcceptOutcome>;
   return await answer.catch((error: unknown): AcceptOutcome => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { joinSpans } from '#lib/core/cuts.ts';
 import { tally } from '#lib/core/consensus.ts';
 import type { ClaimReply, DoneReply, Refused, SessionCommand } from '#lib/live/commands.ts';
@@ -26,14 +27,17 @@ const CLIPS_HELD = 2;
 /** Someone whose last window is closed has this long to come back. */
 const LAPSE_SECONDS = 8;
 
-/** Makes a session; its maker hosts and leads it. */
+/** Makes a session; its maker hosts and leads it. A repeated command gets the session that it has made. */
 export async function createSession(
   sql: Database,
   actor: Actor,
   wish: { readonly title: string; readonly mode: SessionMode; readonly votesNeeded: number; readonly source: SessionSource },
+  commandId: string = randomUUID(),
 ): Promise<{ readonly kind: 'ok'; readonly sessionId: number } | Refused> {
   if (actor.role === 'viewer') return { kind: 'refused', message: 'Only reviewers start sessions. Ask an admin for the reviewer role.' };
   return sql.begin(async (tx) => {
+    const earlier = await sessions.sessionOfCommand(tx, commandId);
+    if (earlier !== null) return { kind: 'ok', sessionId: earlier } as const;
     const source = wish.source.kind === 'pending' ? { ...wish.source, limit: MAX_SESSION_CLIPS } : wish.source;
     const clips = await sessions.spansFor(tx, source);
     if (clips.length === 0) return { kind: 'refused', message: nothingIn(wish.source) } as const;
@@ -53,8 +57,10 @@ export async function createSession(
       mode: wish.mode,
       votesNeeded: wish.votesNeeded,
       hostId: actor.userId,
-      spans,
+      ...{ spans, commandId },
     });
+    // Two of the same command at once: the other one's is there now.
+    if (sessionId === null) return { kind: 'ok', sessionId: (await sessions.sessionOfCommand(tx, commandId))! } as const;
     await sessions.publishSession(tx, sessionId, 'created', actor);
     return { kind: 'ok', sessionId } as const;
   }) as Promise<{ readonly kind: 'ok'; readonly sessionId: number } | Refused>;

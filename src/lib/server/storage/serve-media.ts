@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { attachment } from '#lib/server/attachment.ts';
 import { contentTypeOf } from '#lib/server/storage/content-type.ts';
 import { objectStore, type ObjectStore } from '#lib/server/storage/object-store.ts';
 import { verifyMediaUrl } from '#lib/server/storage/sign-url.ts';
@@ -31,9 +32,7 @@ export async function fileResponse(
     etag: stat.etag,
     'cache-control': 'private, max-age=3600, immutable',
   });
-  if (downloadName !== null) {
-    headers.set('content-disposition', `attachment; filename="clip.mp4"; filename*=UTF-8''${encodeURIComponent(downloadName)}`);
-  }
+  if (downloadName !== null) headers.set('content-disposition', attachment(downloadName));
   if (namesTag(request.headers.get('if-none-match'), stat.etag)) return new Response(null, { status: 304, headers });
   // A range of another version would be glued to what the client has of this one.
   const isSameVersion = request.headers.get('if-range') === null || request.headers.get('if-range') === stat.etag;

@@ -22,6 +22,11 @@ export interface AuditView {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** What the log calls an invite: enough of its hash to tell it from others. */
+export function inviteName(tokenHash: string): string {
+  return `invite:${tokenHash.slice(0, 12)}`;
+}
+
 /** Writes down what was done, in the transaction that does it. Gives the entry's id. */
 export async function recordAudit(tx: Transaction, { actor, action, target, details = {} }: AuditEntry): Promise<number> {
   const [row] = await tx<{ id: number }[]>`

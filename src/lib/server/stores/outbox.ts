@@ -1,9 +1,9 @@
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import type { LiveEvent, LiveEventBody, LiveSignal } from '#lib/live/events.ts';
 import type { Topic } from '#lib/live/topics.ts';
-import { webhookMessage } from '#lib/live/webhooks.ts';
 import { enqueueDelivery } from '#lib/server/enqueue.ts';
 import { insertDeliveries } from '#lib/server/stores/webhooks.ts';
+import { webhookMessage } from '#lib/server/webhooks/message.ts';
 
 /** Postgres channel of durable events. */
 export const EVENTS_CHANNEL = 'heaters_events';

@@ -33,7 +33,7 @@ export async function lockSession(tx: Transaction, sessionId: number): Promise<S
   return sessionView(tx, sessionId);
 }
 
-/** Makes a session with its host; gives its id. */
+/** Makes a session with its host; gives its id, or null when the command has made one already. */
 export async function insertSession(
   tx: Transaction,
   session: {
@@ -42,12 +42,15 @@ export async function insertSession(
     readonly votesNeeded: number;
     readonly hostId: number;
     readonly spans: readonly SessionSpan[];
+    readonly commandId: string;
   },
-): Promise<number> {
+): Promise<number | null> {
   const [row] = await tx<{ id: number }[]>`
-    insert into review_sessions (title, mode, votes_needed, lead_id, created_by)
-    values (${session.title}, ${session.mode}, ${session.votesNeeded}, ${session.hostId}, ${session.hostId}) returning id`;
-  const { id } = row!;
+    insert into review_sessions (title, mode, votes_needed, lead_id, created_by, command_id)
+    values (${session.title}, ${session.mode}, ${session.votesNeeded}, ${session.hostId}, ${session.hostId}, ${session.commandId})
+    on conflict (command_id) do nothing returning id`;
+  if (row === undefined) return null;
+  const { id } = row;
   const column = (name: keyof SessionSpan) => session.spans.map((span) => span[name]);
   await tx`
     insert into review_session_spans (session_id, video_id, start_frame, end_frame)
@@ -55,6 +58,12 @@ export async function insertSession(
     from unnest(${column('videoId')}::int[], ${column('startFrame')}::int[], ${column('endFrame')}::int[]) as t (v, s, e)`;
   await tx`insert into review_session_members (session_id, user_id, role) values (${id}, ${session.hostId}, 'host')`;
   return id;
+}
+
+/** The session that a command has made; null when there is none. */
+export async function sessionOfCommand(sql: Sql, commandId: string): Promise<number | null> {
+  const [row] = await sql<{ id: number }[]>`select id from review_sessions where command_id = ${commandId}`;
+  return row?.id ?? null;
 }
 
 /** Changes what is named of a session. */

@@ -1,6 +1,7 @@
 import type { Topic } from '#lib/live/topics.ts';
-import type { DeliveryView, WebhookAttempt, WebhookEvent, WebhookMessage, WebhookView } from '#lib/live/webhooks.ts';
+import type { DeliveryView, WebhookAttempt, WebhookEvent, WebhookView } from '#lib/live/webhooks.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
+import type { WebhookMessage } from '#lib/server/webhooks/message.ts';
 
 /** A delivery that waits for an attempt. */
 export interface DueDelivery {

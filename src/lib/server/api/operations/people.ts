@@ -31,11 +31,11 @@ export const peopleOperations = [
     body: v.object({ role: v.optional(RoleSchema), isDisabled: v.optional(v.boolean()) }),
     answer: PersonSchema,
     problems: ['not-found', 'refused'],
-    run: async ({ sql, params: { userId }, body: { role, isDisabled } }) => {
+    run: async ({ sql, actor, params: { userId }, body: { role, isDisabled } }) => {
       if ((await personOf(sql, userId)) === null) return NOBODY;
       const changes = [
-        ...(role === undefined ? [] : [() => people.changeRole(sql, userId, role)]),
-        ...(isDisabled === undefined ? [] : [() => (isDisabled ? people.disablePerson(sql, userId) : people.enablePerson(sql, userId))]),
+        ...(role === undefined ? [] : [() => people.changeRole(sql, actor, userId, role)]),
+        ...(isDisabled === undefined ? [] : [() => (isDisabled ? people.disablePerson : people.enablePerson)(sql, actor, userId)]),
       ];
       for (const change of changes) {
         const outcome = await change();
@@ -74,7 +74,7 @@ export const peopleOperations = [
     status: 201,
     run: async ({ sql, actor, body: { role }, request }) => ({
       kind: 'ok',
-      body: { url: new URL(await people.createInvite(sql, role, actor.userId), request.url).href },
+      body: { url: new URL(await people.createInvite(sql, actor, role), request.url).href },
     }),
   }),
   operation({
@@ -87,8 +87,8 @@ export const peopleOperations = [
     params: { inviteId: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) },
     answer: 'nothing',
     problems: ['not-found'],
-    run: async ({ sql, params: { inviteId } }) => {
-      const outcome = await people.revokeInvite(sql, inviteId);
+    run: async ({ sql, actor, params: { inviteId } }) => {
+      const outcome = await people.revokeInvite(sql, actor, inviteId);
       return outcome.kind === 'refused' ? problem('not-found', outcome.message) : NOTHING;
     },
   }),

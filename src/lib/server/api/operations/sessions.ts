@@ -52,8 +52,9 @@ export const sessionOperations = [
     answer: SessionWithMembers,
     status: 201,
     problems: ['refused'],
-    run: async ({ sql, actor, body }) => {
-      const outcome = await sessions.createSession(sql, actor, body);
+    takesIdempotencyKey: true,
+    run: async ({ sql, actor, body, commandId }) => {
+      const outcome = await sessions.createSession(sql, actor, body, commandId);
       if (outcome.kind === 'refused') return problem('refused', outcome.message);
       const answer = await sessionAnswer(sql, actor, outcome.sessionId);
       return answer.kind === 'ok' ? { ...answer, location: `/api/v1/sessions/${outcome.sessionId}` } : answer;

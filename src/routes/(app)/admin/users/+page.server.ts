@@ -1,7 +1,7 @@
 import { fail, type RequestEvent } from '@sveltejs/kit';
 import * as v from 'valibot';
 import { readForm, RoleSchema, UserIdSchema } from '#lib/server/auth/forms.ts';
-import { requireRole } from '#lib/server/auth/guards.ts';
+import { actorOf, requireRole } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import {
   changeRole,
@@ -31,28 +31,28 @@ export const actions: Actions = {
     const read = readForm(await event.request.formData(), { userId: UserIdSchema, role: RoleSchema });
     if (read.kind === 'invalid') return refuse(firstOf(read.errors));
     const { userId, role } = read.fields;
-    return told(event, admin.id, 'role changed', userId, await changeRole(db(), userId, role));
+    return told(event, admin.id, 'role changed', userId, await changeRole(db(), actorOf(admin), userId, role));
   },
 
   disable: async (event) => {
     const admin = requireRole(event, 'admin');
     const read = readForm(await event.request.formData(), { userId: UserIdSchema });
     if (read.kind === 'invalid') return refuse(firstOf(read.errors));
-    return told(event, admin.id, 'person disabled', read.fields.userId, await disablePerson(db(), read.fields.userId));
+    return told(event, admin.id, 'person disabled', read.fields.userId, await disablePerson(db(), actorOf(admin), read.fields.userId));
   },
 
   enable: async (event) => {
     const admin = requireRole(event, 'admin');
     const read = readForm(await event.request.formData(), { userId: UserIdSchema });
     if (read.kind === 'invalid') return refuse(firstOf(read.errors));
-    return told(event, admin.id, 'person enabled', read.fields.userId, await enablePerson(db(), read.fields.userId));
+    return told(event, admin.id, 'person enabled', read.fields.userId, await enablePerson(db(), actorOf(admin), read.fields.userId));
   },
 
   loginLink: async (event) => {
     const admin = requireRole(event, 'admin');
     const read = readForm(await event.request.formData(), { userId: UserIdSchema });
     if (read.kind === 'invalid') return refuse(firstOf(read.errors));
-    const outcome = await createLoginLinkFor(db(), read.fields.userId, admin.id);
+    const outcome = await createLoginLinkFor(db(), actorOf(admin), read.fields.userId);
     if (outcome.kind === 'refused') return refuse(outcome.message);
     log.info({ requestId: event.locals.requestId, actorId: admin.id, userId: read.fields.userId }, 'log-in link made');
     const about = `Log-in link for ${outcome.name}, good once within 24 hours`;
@@ -63,17 +63,17 @@ export const actions: Actions = {
     const admin = requireRole(event, 'admin');
     const read = readForm(await event.request.formData(), { role: RoleSchema });
     if (read.kind === 'invalid') return refuse(firstOf(read.errors));
-    const path = await createInvite(db(), read.fields.role, admin.id);
+    const path = await createInvite(db(), actorOf(admin), read.fields.role);
     log.info({ requestId: event.locals.requestId, actorId: admin.id, role: read.fields.role }, 'invite made');
     const about = `Invite for one new ${read.fields.role}, good for 7 days`;
     return { message: null, link: { url: event.url.origin + path, about } };
   },
 
   revoke: async (event) => {
-    requireRole(event, 'admin');
+    const admin = requireRole(event, 'admin');
     const read = readForm(await event.request.formData(), { tokenHash: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) });
     if (read.kind === 'invalid') return refuse('There is no such invite.');
-    const outcome = await revokeInvite(db(), read.fields.tokenHash);
+    const outcome = await revokeInvite(db(), actorOf(admin), read.fields.tokenHash);
     return outcome.kind === 'ok' ? { message: null, link: null } : refuse(outcome.message);
   },
 };

@@ -5,6 +5,7 @@ import { db } from '#lib/server/db.ts';
 import type { Outcome } from '#lib/server/features/manage-video.ts';
 import * as webhooks from '#lib/server/features/manage-webhooks.ts';
 import { latestSeq } from '#lib/server/stores/outbox.ts';
+import { readWebhookForm } from '#lib/server/webhooks/form.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 /** A webhook with its secret and the latest of its log. */
@@ -30,6 +31,10 @@ function action(run: (admin: ReturnType<typeof actorOf>, webhookId: number, form
 
 export const actions: Actions = {
   ping: action((_admin, webhookId) => webhooks.pingWebhook(db(), webhookId)),
+  change: action(async (admin, webhookId, form) => {
+    const read = readWebhookForm(form);
+    return read.kind === 'refused' ? read : webhooks.changeWebhook(db(), admin, webhookId, read.wish);
+  }),
   rotate: action((admin, webhookId) => webhooks.rotateSecret(db(), admin, webhookId)),
   enable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: true })),
   disable: action((admin, webhookId) => webhooks.changeWebhook(db(), admin, webhookId, { isEnabled: false })),

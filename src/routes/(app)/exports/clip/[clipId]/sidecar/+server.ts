@@ -1,4 +1,5 @@
 import { error } from '@sveltejs/kit';
+import { attachment } from '#lib/server/attachment.ts';
 import { toId } from '#lib/server/auth/forms.ts';
 import { requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
@@ -10,11 +11,10 @@ export const GET: RequestHandler = async (event) => {
   requireUser(event);
   const [file] = await exportedFiles(db(), [toId(event.params.clipId)]);
   if (file === undefined) error(404, 'This clip is not exported (yet).');
-  const name = encodeURIComponent(file.name.replace(/mp4$/, 'json'));
   return new Response(file.sidecar, {
     headers: {
       'content-type': 'application/json',
-      'content-disposition': `attachment; filename="clip.json"; filename*=UTF-8''${name}`,
+      'content-disposition': attachment(file.name.replace(/mp4$/, 'json')),
       'cache-control': 'private, no-store',
     },
   });
