@@ -64,15 +64,23 @@ export class QueuePlaces {
     }
   }
 
-  #open(queue: QueueName): Promise<string> {
+  async #open(queue: QueueName): Promise<string> {
     const options = {
       includeMetadata: true,
       pollingIntervalSeconds: 2,
       notifyPollingIntervalSeconds: 2,
       heartbeatRefreshSeconds: 3,
     } as const;
-    return this.#boss.work(queue, options, async ([job]) => {
-      if (job !== undefined) await this.#run(queue, job);
+    let id: string | null = null;
+    id = await this.#boss.work(queue, options, async ([job]) => {
+      if (job === undefined) return;
+      try {
+        await this.#run(queue, job);
+      } finally {
+        // The next one at once: without, a place rests out its polling interval after each job, however many wait.
+        if (id !== null) this.#boss.notifyWorker(id);
+      }
     });
+    return id;
   }
 }
