@@ -1,5 +1,8 @@
 /**
- * Nearest clips among many: `npm run bench -- search [--vectors 100000] [--queries 50]`.
+ * Nearest clips among many: `npm run bench -- search [--vectors 100000] [--queries 50] [--keep NAME]`.
+ *
+ * A million take long to make: `--keep` fills a database of this name on the server that TEST_DATABASE_URL names, and
+ * measures it again when it is there.
  *
  * Vectors are made by a seed, in clusters as films have them, with CLIP's 512 dimensions. Beside what a search of the app
  * gives stands plain pgvector on the same index, with its default settings; the truth is the comparison of all.
@@ -23,18 +26,20 @@ const NEAREST = 10;
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { vectors: { type: 'string', default: '100000' }, queries: { type: 'string', default: '50' } },
+    options: { vectors: { type: 'string', default: '100000' }, queries: { type: 'string', default: '50' }, keep: { type: 'string' } },
   });
   const [vectorCount, queryCount] = [Number(values.vectors), Number(values.queries)];
-  const database = await createTestDatabase();
+  const database = await openDatabase(values.keep);
   const sql = connect(database.url, 3);
   try {
     const name = new URL(database.url).pathname.slice(1);
-    await sql.unsafe(`alter database ${name} set maintenance_work_mem = '2GB'`);
+    await sql.unsafe(`alter database ${name} set maintenance_work_mem = '4GB'`);
     const next = gaussian(mulberry32(7));
     const centres = Array.from({ length: Math.ceil(vectorCount / CLIPS_PER_CLUSTER) }, () => around(null, next));
     const model = await registerModel(sql, { name: 'synthetic', version: '1', dimensions: DIMENSIONS });
-    await fill(sql, model, vectorCount, (index) => around(centres[index % centres.length]!, next));
+    const [filled] = await sql<{ count: number }[]>`select count(*)::int as count from clip_embeddings`;
+    if (filled!.count === 0) await fill(sql, model, vectorCount, (index) => around(centres[index % centres.length]!, next));
+    else if (filled!.count !== vectorCount) throw new Error(`There are ${filled!.count} vectors in it already: name another database.`);
     const builder = connect(database.url, 2);
     const beganMs = performance.now();
     await ensureIndex(builder, model);
@@ -62,6 +67,19 @@ export async function run(args: string[]): Promise<void> {
     await sql.end();
     await database.drop();
   }
+}
+
+/** A database that goes with the bench, or with a name one that stays. */
+async function openDatabase(name: string | undefined): Promise<{ url: string; drop: () => Promise<void> }> {
+  const adminUrl = process.env.TEST_DATABASE_URL;
+  if (name === undefined || adminUrl === undefined) return createTestDatabase();
+  const admin = connect(adminUrl, 1);
+  const isThere = (await admin`select 1 from pg_database where datname = ${name}`).length > 0;
+  if (!isThere) await admin.unsafe(`alter database ${new URL((await createTestDatabase()).url).pathname.slice(1)} rename to ${name}`);
+  await admin.end();
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => Promise.resolve() };
 }
 
 async function measure(sql: Database, model: StoredModel, queries: readonly number[][], tag: string | null) {

@@ -14,7 +14,11 @@ if (!names.includes(name)) fail(`Name a benchmark: ${names.map((known) => `npm r
 const tools = await install();
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'heaters-bench-'));
 fs.chmodSync(scratch, 0o755);
-const postgres = await startPostgres({ binaries: tools.postgresBinaries, home: path.join(scratch, 'postgres') });
+// Memory as a server has that is meant for it.
+const postgres =
+  process.env.TEST_DATABASE_URL === undefined
+    ? await startPostgres({ binaries: tools.postgresBinaries, home: path.join(scratch, 'postgres'), sharedBuffers: '2GB' })
+    : { url: process.env.TEST_DATABASE_URL, stop: () => undefined };
 const env = { ...tools.env, TEST_DATABASE_URL: postgres.url, TEST_SCRATCH: scratch, LOG_LEVEL: 'error' };
 await build({ node: tools.node, env });
 const code = 'const { run } = await import(process.argv[1]); await run(process.argv.slice(2)); process.exit(0);';

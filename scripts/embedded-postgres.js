@@ -15,7 +15,7 @@ const USER = 'heaters';
  * `binaries` is the folder that holds bin/, lib/ and share/; `home` is made if missing and keeps
  * the data. As root the server runs as an unprivileged user, which PostgreSQL insists on.
  */
-export async function startPostgres({ binaries, home, durable = true, port: wantedPort }) {
+export async function startPostgres({ binaries, home, durable = true, port: wantedPort, sharedBuffers = '128MB' }) {
   const runAs = process.getuid?.() === 0 ? unprivilegedUser() : null;
   if (runAs !== null) ({ binaries, home } = reachable({ binaries, home, runAs }));
   fs.mkdirSync(home, { recursive: true, mode: 0o755 });
@@ -44,7 +44,7 @@ export async function startPostgres({ binaries, home, durable = true, port: want
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: 200,
-    shared_buffers: '128MB',
+    shared_buffers: sharedBuffers,
     ...(durable ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
   };
   const server = spawn(

@@ -45,6 +45,7 @@ def make_small_model(folder: Path) -> None:
         **{"name": "colours", "version": "1", "dimensions": dims, "imageSize": SIZE, "contextLength": 8},
         **{"thresholds": {"text": 0.7, "picture": 0.9}},
         **{"mean": [0.5] * 3, "std": [0.5] * 3},
+        "likeness": {"similarPercent": 75, "nearDuplicatePercent": 95},
         "files": {name: {"path": path, "sha256": hashlib.sha256((folder / path).read_bytes()).hexdigest()} for name, path in files.items()},
     }
     (folder / "model.json").write_text(json.dumps(manifest))

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dispatch } from '#lib/jobs/dispatch.server.ts';
 import { videoPage } from '#lib/server/features/browse-library.ts';
 import { stillFileUrl } from '#lib/server/features/download-files.ts';
+import { retryStage } from '#lib/server/features/manage-video.ts';
 import { reviewClip } from '#lib/server/features/review-clip.ts';
 import type { Actor } from '#lib/server/features/rights.ts';
 import { undoDecision } from '#lib/server/features/undo.ts';
@@ -102,6 +103,7 @@ describe('stills of clips', () => {
     const { proxyKey, frameCount } = (await findVideo(env.sql, videoId))!;
     const proxyPath = await objectStore().inputFor(proxyKey!);
     expect((await measureVideo(proxyPath)).frameCount).toBe(frameCount);
+    const whole = readFileSync(proxyPath);
     writeFileSync(proxyPath, 'no film');
     await env.sql`delete from clip_stills where clip_id = ${first!.id}`;
     await dispatch(env.sql);
@@ -114,5 +116,13 @@ describe('stills of clips', () => {
       },
       { timeout: 40_000, interval: 200 },
     );
+    // What failed for good is left alone, until a person or a new clip asks for it.
+    await dispatch(env.sql);
+    expect((await env.sql`select state from stage_runs where stage = 'keyframes'`)[0]).toEqual({ state: 'failed' });
+    writeFileSync(proxyPath, whole);
+    expect(await retryStage(env.sql, ann, videoId, 'keyframes')).toEqual({ kind: 'ok' });
+    await clipsWithStills();
+    await vi.waitFor(async () => expect((await retryStage(env.sql, ann, videoId, 'keyframes')).kind).toBe('refused'), { timeout: 20_000 });
+    expect((await retryStage(env.sql, ann, videoId, 'encode')).kind).toBe('refused');
   });
 });

@@ -1,6 +1,6 @@
 import type { Database, Sql } from '#lib/server/db.ts';
 import { inWorkFolder } from '#lib/server/media/clips.ts';
-import { embedder, installedModel } from '#lib/server/media/embedder.ts';
+import { embedder, installedModel, modelInstalledAt } from '#lib/server/media/embedder.ts';
 import { fetchStills } from '#lib/server/media/stills.ts';
 import { touchClips } from '#lib/server/stores/clips.ts';
 import { clipsToEmbed, ensureIndex, registerModel, saveEmbeddings, videosLackingVectors } from '#lib/server/stores/embeddings.ts';
@@ -11,7 +11,7 @@ const CLIPS_AT_ONCE = 16;
 /** Videos with clips that the model has not seen yet; none where there is no model. */
 export async function videosToEmbed(sql: Sql): Promise<number[]> {
   const model = await installedModel();
-  return model === null ? [] : videosLackingVectors(sql, (await registerModel(sql, model)).id);
+  return model === null ? [] : videosLackingVectors(sql, (await registerModel(sql, model)).id, await modelInstalledAt());
 }
 
 /** Makes the vectors that a video's clips lack. What is made stays when it is stopped. */

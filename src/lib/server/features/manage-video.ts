@@ -1,3 +1,4 @@
+import type { StageName } from '#lib/jobs/stages.ts';
 import { videoTopic } from '#lib/live/topics.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
@@ -9,6 +10,7 @@ import { clipsFrom, exportRows, publishClips, setExportState, touchClips } from 
 import { librarySettings } from '#lib/server/stores/library-settings.ts';
 import { cancelCallsAbout } from '#lib/server/stores/pool-calls.ts';
 import { publish } from '#lib/server/stores/outbox.ts';
+import { hasFailed } from '#lib/server/stores/stage-runs.ts';
 import {
   deletedVideos,
   deleteVideo,
@@ -35,6 +37,24 @@ export async function retryVideo(sql: Database, actor: Actor, videoId: number): 
     if (stage === null || state === undefined) return { kind: 'refused', message: 'This video has not failed: there is nothing to retry.' };
     await setVideoState(tx, videoId, state);
     await enqueueStage(tx, stage, { itemId: videoId, videoId });
+    await publishVideo(tx, videoId, actor.userId);
+    return { kind: 'ok' };
+  }) as Promise<Outcome>;
+}
+
+/** The stages without which a video is as good: they are tried again by themselves, the video stays as it is. */
+const SIDE_STAGES: readonly StageName[] = ['keyframes', 'colors', 'embed'];
+
+/** Tries a video's stage again that has failed for good and that holds nothing else up. */
+export async function retryStage(sql: Database, actor: Actor, videoId: number, stage: string): Promise<Outcome> {
+  return sql.begin(async (tx): Promise<Outcome> => {
+    if ((await lockVideo(tx, videoId)) === null) return { kind: 'refused', message: 'This video has been removed.' };
+    const known = SIDE_STAGES.find((name) => name === stage);
+    const item = { itemId: videoId, videoId };
+    if (known === undefined || !(await hasFailed(tx, known, item))) {
+      return { kind: 'refused', message: 'This stage has not failed: there is nothing to try again.' };
+    }
+    await enqueueStage(tx, known, item);
     await publishVideo(tx, videoId, actor.userId);
     return { kind: 'ok' };
   }) as Promise<Outcome>;

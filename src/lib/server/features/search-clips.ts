@@ -3,7 +3,7 @@ import type { Refused } from '#lib/live/commands.ts';
 import { searchOrder, type SearchAnswer, type SearchHit, type SearchStanding, type SearchWish } from '#lib/live/search.ts';
 import type { Database, Sql } from '#lib/server/db.ts';
 import { SEARCH_IS_OFF } from '#lib/server/features/search-image.ts';
-import { embedder, installedModel } from '#lib/server/media/embedder.ts';
+import { embedder, installedModel, modelState } from '#lib/server/media/embedder.ts';
 import { MediaProcessError } from '#lib/server/media/python.ts';
 import { log } from '#lib/server/log.ts';
 import { mostColored, palettesOf } from '#lib/server/stores/clip-colors.ts';
@@ -15,6 +15,9 @@ import { vectorOfImage } from '#lib/server/stores/search-images.ts';
 import { videoTitles } from '#lib/server/stores/videos.ts';
 
 const PAGE_LENGTH = 48;
+
+/** Why a clip has nothing to be compared by. */
+const NOT_EMBEDDED = 'This clip can’t be compared yet: it is gone, or its embedding is still being made.';
 
 const CursorSchema = v.pipe(v.string(), v.parseJson(), v.tuple([v.number(), v.pipe(v.number(), v.integer())]));
 
@@ -45,9 +48,9 @@ export async function findClips(
   if (order === 'color') {
     return { kind: 'ok', clips: await mostColored(sql, { filters: { ...filters, color: wish.color! }, after, limit }) };
   }
-  const found = await installedModel();
-  if (found === null) return { kind: 'refused', message: SEARCH_IS_OFF };
-  const model = await registerModel(sql, found);
+  const found = await modelState();
+  if (found.kind !== 'installed') return { kind: 'refused', message: found.kind === 'none' ? SEARCH_IS_OFF : found.message };
+  const model = await registerModel(sql, found.model);
   const target = await targetOf(sql, model, wish, order);
   if (target.kind === 'refused') return target;
   // Where a clip only says where the search came from, it is found like any other.
@@ -89,14 +92,15 @@ export async function searchStanding(sql: Database, wish: SearchWish, clipIds: r
 
 /** What the search page shows beside results: what to choose from, and whether all clips can be found by meaning. */
 export async function searchPage(sql: Sql) {
-  const model = await installedModel();
+  const state = await modelState();
   const [seq, choices, videos, reach] = await Promise.all([
     latestSeq(sql, 'library'),
     searchChoices(sql),
     videoTitles(sql),
-    model === null ? null : registerModel(sql, model).then((stored) => coverage(sql, stored.id)),
+    state.kind === 'installed' ? registerModel(sql, state.model).then((stored) => coverage(sql, stored.id)) : null,
   ]);
-  return { seq, ...choices, videos: videos.map(({ id, title }) => ({ id, title })), coverage: reach };
+  const modelProblem = state.kind === 'broken' ? state.message : null;
+  return { seq, ...choices, videos: videos.map(({ id, title }) => ({ id, title })), coverage: reach, modelProblem };
 }
 
 type PlacedClip = Pick<SearchHit, 'distance'> & { readonly clipId: number };
@@ -117,10 +121,7 @@ async function targetOf(
   }
   const vector = order === 'image' ? await vectorOfImage(sql, model.id, image!) : await vectorOfClip(sql, model.id, like!);
   if (vector !== null) return { kind: 'ok', vector };
-  const message =
-    order === 'image'
-      ? 'This image is not kept any more: choose it again.'
-      : 'This clip can’t be compared yet: it is gone, or its embedding is still being made.';
+  const message = order === 'image' ? 'This image is not kept any more: choose it again.' : NOT_EMBEDDED;
   return { kind: 'refused', message };
 }
 

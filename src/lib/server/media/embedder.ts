@@ -1,37 +1,73 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import { config } from '#lib/server/config.ts';
+import { log } from '#lib/server/log.ts';
 import { MediaProcessError, startMediaProcess } from '#lib/server/media/python.ts';
 
-/** From which likeness on something is found at all, for a model: of a clip to a text, and of a clip to a picture. */
-const Thresholds = v.object({ text: v.number(), picture: v.number() });
-const ModelSchema = v.object({
+const Identity = {
   name: v.string(),
   version: v.string(),
   dimensions: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4000)),
+};
+const percent = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100));
+/** `model.json`. */
+const ModelSchema = v.object({
+  ...Identity,
+  /** From which likeness on something is found at all: of a clip to a text, and of a clip to a picture; null where the model names none. */
+  thresholds: v.optional(v.nullable(v.object({ text: v.number(), picture: v.number() })), null),
+  /** From which percentage on two clips look alike, and from which they are nearly the same picture; CLIP ViT-B/32's where a model names none. */
+  likeness: v.optional(v.object({ similarPercent: percent, nearDuplicatePercent: percent }), {
+    similarPercent: 80,
+    nearDuplicatePercent: 92,
+  }),
 });
-/** `model.json`; one that was installed before models named thresholds has none. */
-const ManifestSchema = v.object({ ...ModelSchema.entries, thresholds: v.optional(v.nullable(Thresholds), null) });
 /** Which model makes the vectors; those of another name or version can't be compared with its own. */
-export type EmbeddingModel = v.InferOutput<typeof ManifestSchema>;
+export type EmbeddingModel = v.InferOutput<typeof ModelSchema>;
 
 const Message = v.variant('type', [
-  v.object({ v: v.literal(1), type: v.literal('ready'), ...ModelSchema.entries }),
+  v.object({ v: v.literal(1), type: v.literal('ready'), ...Identity }),
   v.object({ v: v.literal(1), type: v.literal('vectors'), vectors: v.array(v.array(v.number())) }),
   v.object({ v: v.literal(1), type: v.literal('error'), code: v.string(), message: v.string() }),
 ]);
 
-let installed: EmbeddingModel | undefined;
+/** What there is in the model's folder: a model, nothing, or something that is none. */
+export type ModelState =
+  | { readonly kind: 'installed'; readonly model: EmbeddingModel }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'broken'; readonly message: string };
 
-/** The model that `npm run model` has put in place, for the life of this process; null where there is none (yet). */
+const manifestPath = () => path.join(config().modelDir, 'model.json');
+let installed: EmbeddingModel | undefined;
+let isBrokenLogged = false;
+
+/** How it stands with the model; one that is there is kept for the life of this process. */
+export async function modelState(): Promise<ModelState> {
+  if (installed !== undefined) return { kind: 'installed', model: installed };
+  const text = await readFile(manifestPath(), 'utf8').catch(() => null);
+  if (text === null) return { kind: 'none' };
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), ModelSchema), text);
+  if (parsed.success) return { kind: 'installed', model: (installed = parsed.output) };
+  // Asked for all the time: said once.
+  if (!isBrokenLogged) log.error({ issues: parsed.issues.map((issue) => issue.message) }, 'the model’s model.json can’t be read');
+  isBrokenLogged = true;
+  return { kind: 'broken', message: 'The model can’t be used: its model.json can’t be read. Fetch it anew with `npm run model`.' };
+}
+
+/** The model that `npm run model` has put in place; null where there is none (yet), or none that can be used. */
 export async function installedModel(): Promise<EmbeddingModel | null> {
-  if (installed !== undefined) return installed;
-  const text = await readFile(path.join(config().modelDir, 'model.json'), 'utf8').catch(() => null);
-  if (text === null) return null;
-  return (installed = v.parse(ManifestSchema, JSON.parse(text)));
+  const state = await modelState();
+  return state.kind === 'installed' ? state.model : null;
+}
+
+/** When the model was put in place, also the same one again; null where there is none. */
+export async function modelInstalledAt(): Promise<Date | null> {
+  return stat(manifestPath()).then(
+    ({ mtime }) => mtime,
+    () => null,
+  );
 }
 
 interface Waiting {

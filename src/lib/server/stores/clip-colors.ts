@@ -3,7 +3,7 @@ import { colorSignature, colorVector, type Swatch } from '#lib/core/color.ts';
 import type { SearchFilters } from '#lib/live/search.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { passes, type FoundClip, type SearchCursor } from '#lib/server/stores/search-filters.ts';
-import { hasNotFailed } from '#lib/server/stores/stage-runs.ts';
+import { hasNotFailedSince } from '#lib/server/stores/stage-runs.ts';
 
 /** How palettes are found (python/heaters_media/colors.py) and weighed (core/color.ts); another way makes them anew. */
 const STRATEGY = 'kmeans-lab-1';
@@ -36,13 +36,13 @@ export async function clipsToColor(
   return { clips: [...rows], total: rows[0]?.total ?? 0 };
 }
 
-/** Videos of which some clip has stills and no colours, but for those whose last try failed for good. */
+/** Videos of which some clip has stills and no colours, but for those whose last try, with these stills, failed for good. */
 export async function videosLackingColors(sql: Sql): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     select v.id from videos v
     where v.state = 'ready' and v.deleted_at is null
-      and ${hasNotFailed(sql, 'colors')}
-      and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksColors(sql)})
+      and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksColors(sql)}
+                  and ${hasNotFailedSince(sql, 'colors', sql`s.made_at`)})
     limit 100`;
   return rows.map((row) => row.id);
 }

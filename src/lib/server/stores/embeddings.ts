@@ -2,7 +2,7 @@ import type { FrameSpan } from '#lib/core/cuts.ts';
 import { isRestricted, type SearchFilters } from '#lib/live/search.ts';
 import type { Database, Sql, Transaction } from '#lib/server/db.ts';
 import { passes, type FoundClip, type SearchCursor } from '#lib/server/stores/search-filters.ts';
-import { hasNotFailed } from '#lib/server/stores/stage-runs.ts';
+import { hasNotFailedSince } from '#lib/server/stores/stage-runs.ts';
 
 /** How a clip's pictures become its vector: the mean direction of its stills. Another way makes them anew. */
 const STRATEGY = 'mean-of-stills-1';
@@ -10,9 +10,17 @@ const STRATEGY = 'mean-of-stills-1';
 const INDEX_LOCK = 7246;
 /** Up to so many candidates each one is compared: exact, and as fast as the index. */
 const EXACT_MOST = 20_000;
-/** How many neighbours the index looks at before it is sure, and how many it may pass over for a filter. */
-const EF_SEARCH = 200;
+/** How many neighbours the index looks at for each that is wanted before it is sure of them, and how many at least, also behind a filter. */
+const EF_PER_WANTED = 2;
+const EF_LEAST = 100;
+const EF_LEAST_FILTERED = 200;
+/** pgvector takes no more. */
+const EF_MOST = 1_000;
+/** How many neighbours the index may pass over for a filter. */
 const MAX_SCAN_TUPLES = 200_000;
+
+/** How many vectors of a model this process has seen at least: once there are many, none is counted any more. */
+const seenAtLeast = new Map<number, number>();
 
 /** A model as the database knows it. */
 export interface StoredModel {
@@ -90,13 +98,13 @@ export async function clipsToEmbed(
   return { clips: [...rows], total: rows[0]?.total ?? 0 };
 }
 
-/** Videos of which some clip has stills and no vector, but for those whose last try failed for good. */
-export async function videosLackingVectors(sql: Sql, modelId: number): Promise<number[]> {
+/** Videos of which some clip has stills and no vector, but for those whose last try, with these stills and this model, failed for good. */
+export async function videosLackingVectors(sql: Sql, modelId: number, modelInstalledAt: Date | null): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     select v.id from videos v
     where v.state = 'ready' and v.deleted_at is null
-      and ${hasNotFailed(sql, 'embed')}
-      and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksVector(sql, modelId)})
+      and exists (select from clips c join clip_stills s on s.clip_id = c.id where c.video_id = v.id and ${lacksVector(sql, modelId)}
+                  and ${hasNotFailedSince(sql, 'embed', sql`greatest(s.made_at, ${modelInstalledAt}::timestamptz)`)})
     limit 100`;
   return rows.map((row) => row.id);
 }
@@ -166,27 +174,43 @@ export async function nearestClips(
       where e.model_id = ${modelId} and ${passes(tx, filters)} ${exceptClipId === null ? tx`` : tx`and c.id <> ${exceptClipId}`}`;
     const distance = tx`(e.embedding::${type} <=> ${vector}::${type})`;
     const isAfter = after === null ? tx`` : tx`where (distance, id) > (${after.distance}::float8, ${after.clipId}::int)`;
-    // Unfiltered, nearly all of the model's vectors are candidates: its own index counts them without a look at the clips.
-    const counted = isRestricted(filters) ? candidates : tx`from clip_embeddings where model_id = ${modelId}`;
-    const [{ count } = { count: 0 }] = await tx<{ count: number }[]>`
-      select count(*)::int as count from (select 1 ${counted} limit ${exactMost + 1}) counted`;
-    if (count <= exactMost) {
-      const rows = await tx<FoundClip[]>`
-        with candidate as materialized (select c.id, ${distance} as distance ${candidates})
-        select id as "clipId", distance from candidate ${isAfter} order by candidate.distance, id limit ${limit}`;
-      return [...rows];
+    const isFiltered = isRestricted(filters);
+    if (isFiltered || (seenAtLeast.get(model.id) ?? 0) <= exactMost) {
+      const counted = tx<{ count: number; clipId: number | null; distance: number }[]>`
+        with candidate as materialized (select c.id, ${distance} as distance ${candidates} limit ${exactMost + 1})
+        select counted.count, near.id as "clipId", near.distance
+        from (select count(*)::int as count from candidate) counted
+        left join (select id, distance from candidate ${isAfter} order by candidate.distance, id limit ${limit}) near on true
+        order by near.distance, near.id`;
+      // A row by its key costs what the next one does: all of them are in memory, or on a disk without a head.
+      const [, rows] = await Promise.all([configure(tx, { random_page_cost: '1.1' }), counted]);
+      const { count } = rows[0]!;
+      if (!isFiltered) seenAtLeast.set(model.id, count);
+      if (count <= exactMost) return rows.flatMap(({ clipId, distance }) => (clipId === null ? [] : [{ clipId, distance }]));
     }
-    await tx.unsafe(`set local hnsw.iterative_scan = strict_order`);
-    await tx.unsafe(`set local hnsw.ef_search = ${EF_SEARCH}`);
-    await tx.unsafe(`set local hnsw.max_scan_tuples = ${MAX_SCAN_TUPLES}`);
-    const rows = await tx<FoundClip[]>`
+    const efSearch = Math.min(EF_MOST, Math.max(isFiltered ? EF_LEAST_FILTERED : EF_LEAST, EF_PER_WANTED * limit));
+    // The planner takes vectors of a clip's present frames for rare and would compare all: only the index gives an order without a sort.
+    const settings = {
+      ...{ 'hnsw.iterative_scan': 'strict_order', 'hnsw.ef_search': efSearch, 'hnsw.max_scan_tuples': MAX_SCAN_TUPLES },
+      ...{ enable_sort: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', enable_material: 'off' },
+    };
+    const near = tx<FoundClip[]>`
       select id as "clipId", distance from (
         select c.id, ${distance} as distance ${candidates}
         ${after === null ? tx`` : tx`and (${distance}, c.id) > (${after.distance}::float8, ${after.clipId}::int)`}
         order by ${distance} limit ${limit}
       ) near order by near.distance, id`;
+    // Both go out at once, one behind the other.
+    const [, rows] = await Promise.all([configure(tx, settings), near]);
     return [...rows];
   }) as Promise<FoundClip[]>;
+}
+
+/** Sets parameters of the server for the rest of a transaction. */
+function configure(tx: Transaction, settings: Readonly<Record<string, string | number>>) {
+  return tx`
+    select set_config(name, value, true)
+    from unnest(${Object.keys(settings)}::text[], ${Object.values(settings).map(String)}::text[]) as s (name, value)`;
 }
 
 /** pgvector's text form. */

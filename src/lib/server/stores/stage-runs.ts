@@ -1,3 +1,4 @@
+import type { PendingQuery, Row } from 'postgres';
 import { STAGES, type StageName } from '#lib/jobs/stages.ts';
 import type { StageView } from '#lib/live/views.ts';
 import type { Sql } from '#lib/server/db.ts';
@@ -15,11 +16,19 @@ export interface StageProgress {
   readonly etaMs: number | null;
 }
 
-/** Whether the last try of a stage of the video `v` has not failed for good: then it is worth another. */
-export function hasNotFailed(sql: Sql, stage: StageName) {
+/** Whether a stage of the video `v` has not failed for good since a time, an SQL expression: then it is worth another try. */
+export function hasNotFailedSince(sql: Sql, stage: StageName, since: PendingQuery<Row[]>) {
   return sql`
     not exists (select from stage_runs r
-                where r.item_kind = 'video' and r.item_id = v.id and r.stage = ${stage} and r.state = 'failed')`;
+                where r.item_kind = 'video' and r.item_id = v.id and r.stage = ${stage} and r.state = 'failed' and r.finished_at >= ${since})`;
+}
+
+/** Whether a stage has failed for good. */
+export async function hasFailed(sql: Sql, stage: StageName, item: StageItem): Promise<boolean> {
+  const rows = await sql`
+    select 1 from stage_runs
+    where item_kind = ${STAGES[stage].item} and item_id = ${item.itemId} and stage = ${stage} and state = 'failed'`;
+  return rows.length > 0;
 }
 
 /** Notes that a stage waits in its queue. */

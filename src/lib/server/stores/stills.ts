@@ -1,6 +1,6 @@
 import type { FrameSpan } from '#lib/core/cuts.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
-import { hasNotFailed } from '#lib/server/stores/stage-runs.ts';
+import { hasNotFailedSince } from '#lib/server/stores/stage-runs.ts';
 
 /** How the frames are chosen (python/heaters_media/stills.py); stills that were chosen in another way are made anew. */
 const STRATEGY = 'sharpest-near-quarters-1';
@@ -33,13 +33,13 @@ export async function clipsWithoutStills(sql: Sql, videoId: number): Promise<Sti
   ];
 }
 
-/** Ready videos of which some live clip has no stills, but for those whose last try failed for good. */
+/** Ready videos of which some live clip has no stills, but for those whose last try, with these clips, failed for good. */
 export async function videosWithoutStills(sql: Sql): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     select v.id from videos v
     where v.state = 'ready' and v.deleted_at is null and v.proxy_key is not null
-      and ${hasNotFailed(sql, 'keyframes')}
-      and exists (select from clips c where c.video_id = v.id and ${lacksStills(sql)})
+      and exists (select from clips c where c.video_id = v.id and ${lacksStills(sql)}
+                  and ${hasNotFailedSince(sql, 'keyframes', sql`c.created_at`)})
     limit 100`;
   return rows.map((row) => row.id);
 }

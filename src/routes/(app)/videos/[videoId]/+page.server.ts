@@ -4,7 +4,7 @@ import { actorOf, requireRole, requireUser } from '#lib/server/auth/guards.ts';
 import { db } from '#lib/server/db.ts';
 import { videoPage } from '#lib/server/features/browse-library.ts';
 import { masterState, restoreMaster } from '#lib/server/features/keep-library.ts';
-import { removeVideo, retryVideo } from '#lib/server/features/manage-video.ts';
+import { removeVideo, retryStage, retryVideo } from '#lib/server/features/manage-video.ts';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async (event) => {
@@ -19,6 +19,12 @@ export const actions: Actions = {
   retry: async (event) => {
     const user = requireRole(event, 'reviewer');
     const outcome = await retryVideo(db(), actorOf(user), toId(event.params.videoId));
+    return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
+  },
+  retryStage: async (event) => {
+    const user = requireRole(event, 'reviewer');
+    const stage = String((await event.request.formData()).get('stage'));
+    const outcome = await retryStage(db(), actorOf(user), toId(event.params.videoId), stage);
     return outcome.kind === 'ok' ? { message: null } : fail(400, { message: outcome.message });
   },
   remove: async (event) => {
