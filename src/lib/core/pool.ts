@@ -106,6 +106,8 @@ function growthBlock({ limits, isBackingOff, spentUsd }: PoolState, wantedCount:
   return isBackingOff ? 'The last machine could not be booted; the next try waits a little.' : null;
 }
 
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 function explain(
   { limits, holders, queuedMemoryMb, isWarm }: PoolState,
   wantedCount: number,
@@ -117,7 +119,7 @@ function explain(
   if (blocked !== null) return `${waiting}, but no machine is added: ${blocked}`;
   if (grownCount > 0) {
     const machines = `${grownCount} ${grownCount === 1 ? 'machine is' : 'machines are'} added`;
-    if (queued > 0) return `${waiting} for ${holders.length} machines: ${machines}.`;
+    if (queued > 0) return `${waiting} for ${counted(holders.length, 'machine')}: ${machines}.`;
     return isWarm && limits.minMachines === 0
       ? `An upload is expected: ${machines}.`
       : `The minimum is ${limits.minMachines}: ${machines}.`;
@@ -125,5 +127,5 @@ function explain(
   if (wantedCount > 0) return `${waiting}: all ${limits.maxMachines} slots are taken.`;
   const busy = holders.filter((holder) => holder.runningCount > 0).length;
   if (holders.length === 0) return 'Nothing to do, and no machine.';
-  return `${holders.length} machines, ${busy} at work, ${queued} calls about to start.`;
+  return `${counted(holders.length, 'machine')}, ${busy} at work, ${counted(queued, 'call')} about to start.`;
 }

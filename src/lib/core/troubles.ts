@@ -27,6 +27,13 @@ export interface KnownProcess {
   readonly report: ProcessReport;
 }
 
+/** How a machine of the pool reaches the object store. */
+export interface MachineReach {
+  readonly slot: number;
+  readonly region: string | null;
+  readonly reach: Reach;
+}
+
 /** Everything that can show a trouble. */
 export interface SystemFacts {
   readonly queues: readonly string[];
@@ -36,6 +43,9 @@ export interface SystemFacts {
   readonly missingMigrations: readonly string[];
   /** Boots that failed one after another, and why the last one did. */
   readonly boots: { readonly failures: number; readonly lastFailure: string | null };
+  readonly machines: readonly MachineReach[];
+  /** Cuts of clips for playing that failed one after another, and why the last one did. */
+  readonly temporaryClips: { readonly failures: number; readonly lastError: string | null };
 }
 
 /** A trouble in a sentence, its cure in another; `anchor` is its heading in docs/operations.md. */
@@ -46,6 +56,7 @@ export interface Trouble {
 }
 
 const LAG_MS = 3_000;
+const FAILURES_IN_A_ROW = 3;
 const LONG_TRANSACTION_MS = 10 * 60_000;
 
 /** What each queue is for, so that its lack can be told. */
@@ -96,6 +107,22 @@ export function troublesOf(facts: SystemFacts): Trouble[] {
     if (report.disk.freeBytes < facts.minFreeBytes) {
       add(`The disk of ${who} is nearly full.`, 'Free some space, or lower PLAYBACK_CACHE_MAX_BYTES.', 'the-disk-fills');
     }
+  }
+  for (const { slot, region, reach } of facts.machines) {
+    if (reach.kind === 'ok') continue;
+    add(
+      `The object store can’t be reached by the machine on slot ${slot}${region === null ? '' : ` in ${region}`}: ${reach.reason}`,
+      'Look at the bucket, its keys and the network; then stop the machine on the pool page: another one boots.',
+      'the-store-or-the-cdn',
+    );
+  }
+  const { failures, lastError } = facts.temporaryClips;
+  if (failures >= FAILURES_IN_A_ROW) {
+    add(
+      `Clips don’t play: the last ${failures} cuts for it have failed${lastError === null ? '.' : `: ${lastError}`}`,
+      'Open one of the failed jobs of temp_clips in the queue monitor; if its video’s proxy is gone from the store, retry the encode.',
+      'clips-dont-play',
+    );
   }
   if (facts.boots.failures > 1) {
     add(

@@ -65,8 +65,8 @@ const Environment = v.object({
   PROD_CLOUDFRONT_PRIVATE_KEY: v.optional(v.string()),
 });
 
-/** The process of a call is given neither the database nor the secret: it could not use them for good. */
-const NOT_FOR_CALLS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32) };
+/** A runner has a database of its own naming, the process of a call has none, and neither is given the secret: they could not use it for good. */
+const NOT_FOR_RUNNERS = { DATABASE_URL: 'none', SECRET_KEY_BASE: 'none'.padEnd(32) };
 
 /** Where an S3 bucket is, who may use it, and what `cold` means in it. */
 export interface S3Settings {
@@ -130,12 +130,12 @@ export class ConfigError extends Error {}
 
 /** Reads the configuration. Throws `ConfigError` naming every variable that is missing or wrong. */
 export function parseConfig(environment: NodeJS.ProcessEnv): Config {
-  const isCall = environment.HEATERS_ROLE === 'call';
-  const given = isCall ? { ...environment, ...NOT_FOR_CALLS } : environment;
+  const isOfRunner = environment.HEATERS_ROLE === 'call' || environment.HEATERS_ROLE === 'runner';
+  const given = isOfRunner ? { ...environment, ...NOT_FOR_RUNNERS } : environment;
   const parsed = v.safeParse(Environment, given);
   const problems = [
     ...(parsed.issues ?? []).map((issue) => `${v.getDotPath(issue) ?? 'The environment'} ${issue.message}.`),
-    ...(isCall ? [] : environmentProblems(given)),
+    ...(isOfRunner ? [] : environmentProblems(given)),
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join('\n'));
   const env = parsed.output;

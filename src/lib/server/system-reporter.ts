@@ -4,21 +4,20 @@ import { statfs, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { ProcessReport, Reach } from '#lib/core/troubles.ts';
-import { withoutUrls } from '#lib/core/without-urls.ts';
+import type { ProcessReport } from '#lib/core/troubles.ts';
 import type { QueueName } from '#lib/jobs/stages.ts';
 import { config } from '#lib/server/config.ts';
 import type { Sql } from '#lib/server/db.ts';
 import { log } from '#lib/server/log.ts';
 import { installedModel } from '#lib/server/media/embedder.ts';
 import { pendingMigrations } from '#lib/server/migrate.ts';
+import { reach, REACH_PATIENCE_MS } from '#lib/server/reach.ts';
 import { objectStore } from '#lib/server/storage/object-store.ts';
 import { signMediaUrl } from '#lib/server/storage/sign-url.ts';
 import { signal } from '#lib/server/stores/outbox.ts';
 import { forgetProcess, storeReport } from '#lib/server/stores/process-reports.ts';
 
 const REPORT_EVERY_MS = 15_000;
-const PATIENCE_MS = 5_000;
 /** An object that is there for nothing but to be fetched. */
 const PROBE_KEY = 'health/delivery.txt';
 
@@ -44,7 +43,7 @@ export function startSystemReporter(sql: Sql, { role, queues, lagMs }: ReporterO
         diskSpace(),
         reach(() => objectStore().check()),
         reach(fetchSigned),
-        lagMs === undefined ? null : reach(() => lagMs(PATIENCE_MS)),
+        lagMs === undefined ? null : reach(() => lagMs(REACH_PATIENCE_MS)),
         installedModel(),
         pendingMigrations(sql),
       ]);
@@ -70,24 +69,6 @@ export function startSystemReporter(sql: Sql, { role, queues, lagMs }: ReporterO
   };
 }
 
-/** Whether something answers in time, and how long it took. */
-async function reach(ask: () => Promise<unknown>): Promise<Reach> {
-  const startedMs = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-  });
-  try {
-    await Promise.race([ask(), tooLate]);
-    return { kind: 'ok', ms: performance.now() - startedMs };
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { kind: 'failed', reason: withoutUrls(cause instanceof Error ? cause.message : String(cause)) };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Fetches an object as a browser does: by a signed URL from the distribution; where there is none, the app itself is asked. */
 async function fetchSigned(): Promise<void> {
   const { cloudFront, origin } = config();
@@ -97,7 +78,7 @@ async function fetchSigned(): Promise<void> {
     await objectStore().publish(PROBE_KEY, file);
   }
   const url = cloudFront === null ? `${origin}/healthz` : signMediaUrl(PROBE_KEY, { ttlMs: 3_600_000 });
-  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await fetch(url, { signal: AbortSignal.timeout(REACH_PATIENCE_MS) });
   if (!answer.ok) throw new Error(`it answers ${answer.status}`);
 }
 
@@ -110,7 +91,7 @@ async function diskSpace(): Promise<ProcessReport['disk']> {
 async function programVersions(): Promise<Record<string, string | null>> {
   const { ffmpegPath, pythonPath, fly } = config();
   const ask = (program: string, args: string[], pattern: RegExp) =>
-    promisify(execFile)(program, args, { timeout: PATIENCE_MS }).then(
+    promisify(execFile)(program, args, { timeout: REACH_PATIENCE_MS }).then(
       ({ stdout }) => pattern.exec(stdout)?.[1] ?? null,
       () => null,
     );

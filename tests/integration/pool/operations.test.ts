@@ -84,6 +84,8 @@ describe('an admin, with two parents and the Machines API', () => {
   it('changes minimum and maximum while it runs: machines come, and go again', async () => {
     expect((await changePool(env.sql, ada, { ...SETTINGS, minMachines: 2 })).kind).toBe('ok');
     await until(async () => expect((await living()).filter(({ state }) => state === 'ready')).toHaveLength(2));
+    // Each has said how it reaches the object store.
+    await until(async () => expect((await living()).map(({ reach }) => reach?.kind)).toEqual(['ok', 'ok']));
     expect((await lastAudit()).details).toEqual({ before: { minMachines: 0 }, after: { minMachines: 2 } });
     expect((await changePool(env.sql, ada, { ...SETTINGS, maxMachines: 1 })).kind).toBe('ok');
     await until(async () => expect((await living()).every(({ slot }) => slot <= 1)).toBe(true));

@@ -12,6 +12,7 @@ const process: KnownProcess = {
 const facts: SystemFacts = {
   ...{ queues: QUEUES, processes: [process], minFreeBytes: 5e8, missingMigrations: [] },
   ...{ database: { connections: 20, allowed: 100, oldestTransactionMs: 40 }, boots: { failures: 0, lastFailure: null } },
+  ...{ machines: [{ slot: 1, region: 'iad', reach: { kind: 'ok', ms: 9 } }], temporaryClips: { failures: 2, lastError: 'no.' } },
 };
 const reporting = (changes: Partial<KnownProcess['report']>): SystemFacts => ({
   ...facts,
@@ -47,6 +48,15 @@ describe('troubles of the system', () => {
     ]);
     expect(said(reporting({ listen: { kind: 'ok', ms: 4_000 } }))).toEqual(['Live changes come late or not at all to the worker on one.']);
     expect(said(reporting({ listen: null }))).toEqual([]);
+  });
+
+  it('name a machine of the pool that can’t reach the store, and say so when clips fail in a row', () => {
+    expect(said({ ...facts, machines: [{ slot: 2, region: 'lhr', reach: { kind: 'failed', reason: 'refused.' } }] })).toEqual([
+      'The object store can’t be reached by the machine on slot 2 in lhr: refused.',
+    ]);
+    expect(said({ ...facts, temporaryClips: { failures: 3, lastError: 'There is no proxy.' } })).toEqual([
+      'Clips don’t play: the last 3 cuts for it have failed: There is no proxy.',
+    ]);
   });
 
   it('tell of full disks, missing migrations, failing boots and a crowded database', () => {

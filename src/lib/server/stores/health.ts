@@ -1,3 +1,4 @@
+import type { QueueName } from '#lib/jobs/stages.ts';
 import type { Sql } from '#lib/server/db.ts';
 
 /** Resolves when the database answers a query; rejects when it doesn't. */
@@ -42,5 +43,19 @@ export async function bootFailures(sql: Sql, pool: string): Promise<{ failures: 
     select p.boot_failures as failures,
       (select failure from pool_runners where pool = p.name and failure is not null order by gone_at desc limit 1) as "lastFailure"
     from pools p where p.name = ${pool}`;
+  return row!;
+}
+
+/** Attempts at jobs of a queue within a day that failed one after another, up to now, and why the last one did. */
+export async function failuresInARow(sql: Sql, queue: QueueName): Promise<{ failures: number; lastError: string | null }> {
+  const [row] = await sql<{ failures: number; lastError: string | null }[]>`
+    with recent as (
+      select id, outcome, error from job_attempts
+      where queue = ${queue} and outcome in ('done', 'failed') and started_at > now() - interval '1 day'
+    ), failed as (
+      select id, error from recent where id > coalesce((select max(id) from recent where outcome = 'done'), 0)
+    )
+    select (select count(*)::int from failed) as failures,
+      (select split_part(error, chr(10), 1) from failed order by id desc limit 1) as "lastError"`;
   return row!;
 }

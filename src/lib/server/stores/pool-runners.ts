@@ -1,5 +1,6 @@
 import type { Guest } from '#lib/core/machine-cost.ts';
 import type { SlotHolder } from '#lib/core/pool.ts';
+import type { Reach } from '#lib/core/troubles.ts';
 import type { Sql, Transaction } from '#lib/server/db.ts';
 import type { RunnerIdentity } from '#lib/server/stores/pool-calls.ts';
 
@@ -236,6 +237,11 @@ export async function heartbeat(sql: Sql, { runnerId, tokenHash }: RunnerIdentit
     returning r.state, coalesce(r.image is distinct from p.image and p.image is not null, false) as "isOutdated",
       p.concurrency, p.idle_shutdown_ms as "idleShutdownMs"`;
   return row ?? null;
+}
+
+/** Notes how a runner reaches the object store. */
+export async function recordStoreReach(sql: Sql, { runnerId, tokenHash }: RunnerIdentity, reach: Reach): Promise<void> {
+  await sql`update pool_runners set reach = ${sql.json(reach)} where id = ${runnerId} and token_hash = ${tokenHash}`;
 }
 
 /**

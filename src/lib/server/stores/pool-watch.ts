@@ -1,5 +1,6 @@
 import type { Guest } from '#lib/core/machine-cost.ts';
 import type { BootTimes } from '#lib/core/pool-history.ts';
+import type { MachineReach, Reach } from '#lib/core/troubles.ts';
 import type { Sql } from '#lib/server/db.ts';
 import type { CallProgress } from '#lib/server/stores/pool-calls.ts';
 
@@ -27,6 +28,8 @@ export interface WatchedMachine extends BootTimes, Guest {
   readonly busyMs: number;
   readonly failure: string | null;
   readonly isStopping: boolean;
+  /** How it reaches the object store; null until it has said so, and on this computer. */
+  readonly reach: Reach | null;
   readonly calls: readonly WatchedCall[];
 }
 
@@ -50,7 +53,7 @@ const callVideo = (sql: Sql) => sql`left join videos v on c.subject = 'video:' |
 export async function watchedMachines(sql: Sql, pool: string, hours: number): Promise<WatchedMachine[]> {
   return sql<WatchedMachine[]>`
     select r.id, r.slot, r.state, r.backend, r.machine_id as "machineId", r.region, r.cpu_kind as "cpuKind", r.cpus,
-      r.memory_mb as "memoryMb", r.busy_ms as "busyMs", r.failure, r.stop_requested_at is not null as "isStopping",
+      r.memory_mb as "memoryMb", r.busy_ms as "busyMs", r.failure, r.stop_requested_at is not null as "isStopping", r.reach,
       ${ms(sql, 'r.reserved_at')} as "reservedAtMs", ${ms(sql, 'r.requested_at')} as "requestedAtMs", ${ms(sql, 'r.made_at')} as "madeAtMs",
       ${ms(sql, 'r.started_at')} as "startedAtMs", ${ms(sql, 'r.ready_at')} as "readyAtMs", ${ms(sql, 'r.gone_at')} as "goneAtMs",
       coalesce((
@@ -59,6 +62,12 @@ export async function watchedMachines(sql: Sql, pool: string, hours: number): Pr
     from pool_runners r
     where r.pool = ${pool} and (r.gone_at is null or r.gone_at > now() - make_interval(hours => ${hours}))
     order by r.id desc limit 500`;
+}
+
+/** How the machines that are there reach the object store. */
+export async function machineReaches(sql: Sql, pool: string): Promise<MachineReach[]> {
+  return sql<MachineReach[]>`
+    select slot, region, reach from pool_runners where pool = ${pool} and state in ('ready', 'draining') and reach is not null order by slot`;
 }
 
 /** When calls ran in the last so many hours, by the slot that they ran on. */

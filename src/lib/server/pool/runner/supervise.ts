@@ -17,6 +17,7 @@ import {
   type ClaimedCall,
   type RunnerIdentity,
 } from '#lib/server/stores/pool-calls.ts';
+import { noteStoreReach } from '#lib/server/pool/runner/note-store-reach.ts';
 import { withLogFields } from '#lib/server/telemetry/log-fields.ts';
 import { inSpan, noteOnSpan, traceparent } from '#lib/server/telemetry/tracing.ts';
 import { heartbeat, leaveWhenIdle, registerRunner, type Registration } from '#lib/server/stores/pool-runners.ts';
@@ -140,6 +141,12 @@ class Supervisor {
       .catch((error: unknown) => this.#log.warn({ err: error }, 'no notifications; polling goes on'));
     await hint(this.#sql, { kind: 'pool-changed' }).catch(() => undefined);
     this.#log.info('ready');
+    // On this computer the processes that report have said it already.
+    if (process.env.FLY_MACHINE_ID) {
+      void noteStoreReach(this.#sql, this.#identity).catch((error: unknown) =>
+        this.#log.warn({ err: error }, 'how it reaches the store was not noted'),
+      );
+    }
 
     while (this.#exitCode === null) {
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
