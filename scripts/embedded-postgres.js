@@ -54,6 +54,10 @@ export async function startPostgres({ binaries, home, durable = true, port: want
     { ...as, cwd: home, detached: true, stdio: ['ignore', 'ignore', fs.openSync(path.join(home, 'log'), 'a')] },
   );
   const ended = new Promise((resolve) => server.once('exit', resolve));
+  // However the command ends, the server does not outlive it; where this comes too late, the next start stops it.
+  const endWithUs = () => server.kill('SIGINT');
+  process.once('exit', endWithUs);
+  void ended.then(() => process.removeListener('exit', endWithUs));
   let hasEnded = false;
   void ended.then(() => (hasEnded = true));
 

@@ -107,6 +107,10 @@ async function runAttempt({ sql, pool, handlers }: StageRunner, job: StageJob, a
       log.info('another attempt has committed this stage');
       return { kind: 'nothing-to-do' };
     }
+    if ((await findVideo(sql, videoId)) === null) {
+      log.info({ err: error }, 'the video was removed meanwhile');
+      return { kind: 'nothing-to-do' };
+    }
     const isRefusal = error instanceof StageRefused || error instanceof TaskRefused;
     const reason = error instanceof Error ? error.message : String(error);
     if (attempt.signal.aborted) throw error;
