@@ -104,7 +104,9 @@ async function measure(sql: Database, model: StoredModel, queries: readonly numb
       to.hits += truth.filter((id) => found.includes(id)).length / truth.length;
     };
     await note(results.ours, async () =>
-      (await nearestClips(sql, { model, vector, filters, exceptClipId: null, after: null, limit: NEAREST })).map((hit) => hit.clipId),
+      (await nearestClips(sql, { model, vector, filters, sessionId: null, exceptClipId: null, after: null, limit: NEAREST })).map(
+        (hit) => hit.clipId,
+      ),
     );
     await note(results.plain, async () => idsOf(await sql.unsafe(plain(vector))));
   }

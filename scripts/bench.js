@@ -11,7 +11,7 @@ const names = fs
   .readdirSync(path.join(ROOT, 'bench'))
   .flatMap((file) => (file.endsWith('.bench.ts') ? [file.slice(0, -'.bench.ts'.length)] : []));
 if (!names.includes(name)) fail(`Name a benchmark: ${names.map((known) => `npm run bench -- ${known}`).join(', ')}.`);
-const tools = await install();
+const tools = await install({ forTests: true });
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'heaters-bench-'));
 fs.chmodSync(scratch, 0o755);
 // Memory as a server has that is meant for it.

@@ -71,6 +71,9 @@ test('filters combine with the text, nothing found says so, and what is found be
   await page.getByTestId('start-session').click();
   await page.getByTestId('create-session').click();
   await expect(page).toHaveURL(/\/sessions\/\d+/);
+  // What is in a session under way is left to it.
+  await page.getByTestId('end-session').click();
+  await expect(page.getByTestId('end-session')).toBeHidden();
   await page.goto(`${app.origin}/search?q=blue`);
   const clipId = await results().first().getAttribute('data-clip-id');
   await results().first().locator('a.open').click();
@@ -208,4 +211,34 @@ test('clips like the one under review are shown beside it, with their decisions 
   await colleague.close();
   await alike.first().locator('a').click();
   await expect(page.getByTestId('current-clip')).toHaveAttribute('data-clip-id', String(otherId));
+});
+
+test('all clips like one are decided at once: a threshold, a preview, every window sees it, one undo takes all back', async ({}, info) => {
+  await page.keyboard.press('r');
+  await expect(page.getByTestId('current-clip')).toContainText('pending');
+  const colleague = await context.newPage();
+  await colleague.goto(page.url());
+  const waiting = colleague.getByTestId('clip-count-pending');
+  await expect(waiting).toHaveText((await page.getByTestId('clip-count-pending').textContent()) ?? '');
+  const before = Number(await waiting.textContent());
+  await page.keyboard.press('l');
+  const slider = page.getByTestId('alike-slider');
+  await expect(slider).toBeFocused();
+  await expect(page.getByTestId('alike-percent')).toHaveText('95 %');
+  await slider.press('Home');
+  await expect(page.getByTestId('alike-percent')).toHaveText('45 %');
+  const taken = page.getByTestId('alike-preview').locator('li[data-standing=open]');
+  await expect(taken.nth(1)).toBeVisible();
+  const count = await taken.count();
+  await expect(page.getByTestId('alike-count')).toHaveText(`${count} clips`);
+  await page.screenshot({ path: info.outputPath('decide-alike.png'), fullPage: true });
+  const accessible = await new AxeBuilder({ page }).include('[data-testid=decide-alike]').analyze();
+  expect(accessible.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
+  await page.keyboard.press('Shift+S');
+  await expect(page.getByText(`Skipped ${count} clips.`)).toBeVisible();
+  await expect(waiting).toHaveText(String(before - count));
+  await expect(page.getByTestId('undo-words')).toContainText(`${count} clips at once`);
+  await page.keyboard.press('u');
+  await expect(waiting).toHaveText(String(before));
+  await colleague.close();
 });

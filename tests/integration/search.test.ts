@@ -162,7 +162,7 @@ describe('search by meaning', () => {
       let after = null;
       for (;;) {
         const found: Awaited<ReturnType<typeof nearestClips>> = await nearestClips(env.sql, {
-          ...{ model: model!, vector: vector!, filters, exceptClipId: null, after, limit: 3, exactMost },
+          ...{ model: model!, vector: vector!, filters, sessionId: null, exceptClipId: null, after, limit: 3, exactMost },
         });
         ids.push(...found.map((hit) => hit.clipId));
         const last = found.at(-1);

@@ -13,6 +13,7 @@ export function videoScope(page: VideoState): ReviewScope {
     get undoScope() {
       return { kind: 'video', videoId: page.video.id } as const;
     },
+    votesNeeded: 1,
     clipsAround: () => page.clips,
     isOpen: (clip) => clip.state === 'pending',
     advances: () => true,
@@ -57,6 +58,10 @@ export class SessionScope implements ReviewScope {
 
   get undoScope() {
     return { kind: 'session', sessionId: this.#state.session.id } as const;
+  }
+
+  get votesNeeded(): number {
+    return this.#state.session.votesNeeded;
   }
 
   /** Which clips are gone through. */

@@ -2,6 +2,7 @@ import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { liveSocket, type Unreachable } from '#lib/client/socket.ts';
 import { OwnChanges } from '#lib/client/own-changes.ts';
 import { isSameSpan } from '#lib/core/cuts.ts';
+import type { Choice } from '#lib/core/consensus.ts';
 import type { ReviewCommandKind } from '#lib/core/review.ts';
 import type { ClipsDelta } from '#lib/live/apply-event.ts';
 import type { ReviewReply, UndoScope } from '#lib/live/commands.ts';
@@ -37,6 +38,8 @@ export interface ReviewScope {
   readonly undoScope: UndoScope;
   /** All live clips of a clip's video, in source order. */
   clipsAround(clip: ClipView): readonly ClipView[];
+  /** How many equal votes decide a clip. */
+  readonly votesNeeded: number;
   /** Whether a clip waits for a decision of this person. */
   isOpen(clip: ClipView): boolean;
   /** Whether a decision leads to the next clip at once; else this window waits for the others, or for the lead. */
@@ -244,11 +247,44 @@ export class Review {
     this.#report(reply, clip, { kind, extra });
   }
 
+  /** The session that this is; null where there is none. */
+  get sessionId(): number | null {
+    const { undoScope } = this.#scope;
+    return undoScope.kind === 'session' ? undoScope.sessionId : null;
+  }
+
+  /** How many equal votes decide a clip here. */
+  get votesNeeded(): number {
+    return this.#scope.votesNeeded;
+  }
+
+  /** Decides clips together that are like one, as they are on the screen; one undo takes all of them back. */
+  async decideAlike(clipId: number, kind: Choice, leastPercent: number, clips: readonly ClipView[]): Promise<void> {
+    for (const { id } of clips) this.#deciding.add(id);
+    if (this.#scope.advances() && this.current !== null && this.#deciding.has(this.current.id)) this.select(this.#nextOpen(this.index));
+    const { sessionId } = this;
+    const commandId = crypto.randomUUID();
+    const reply = await this.#send((seen) =>
+      liveSocket().request('alike', {
+        ...{ commandId, kind, clipId, leastPercent },
+        ...(sessionId === null ? {} : { sessionId }),
+        clips: clips.map((clip) => ({ clipId: clip.id, version: seen(clip).version })),
+      }),
+    );
+    for (const { id } of clips) this.#deciding.delete(id);
+    this.#scope.onDecided?.();
+    this.#report(reply, null, null);
+  }
+
   /** Undoes or redoes the reviewer's own last decision and shows its clip. */
   async undo(direction: 'undo' | 'redo'): Promise<void> {
     const { undoScope: scope } = this.#scope;
     const reply = await this.#send(() => liveSocket().request('undo', { commandId: crypto.randomUUID(), scope, direction }));
-    if (reply.kind === 'ok') this.select(direction === 'undo' ? reply.clips.at(-1) : this.#nextOpen(this.index));
+    if (reply.kind === 'ok') {
+      // Of many that came back, one that is here.
+      const here = reply.clips.findLast((clip) => this.#scope.clips.some((known) => known.id === clip.id));
+      this.select(direction === 'undo' ? here : this.#nextOpen(this.index));
+    }
     if (reply.kind === 'voted') this.select(this.#scope.clips.find((clip) => clip.id === reply.clipId));
     this.#report(reply, null, null);
   }

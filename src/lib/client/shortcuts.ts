@@ -35,6 +35,7 @@ export type ReviewAction =
   | 'rate-4'
   | 'rate-5'
   | 'rate-0'
+  | 'alike'
   | 'take-lead'
   | 'free-look'
   | 'help';
@@ -77,6 +78,7 @@ export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly ac
     action: `rate-${stars}` as const,
     label: stars === 0 ? 'Take your stars back' : `Give ${stars} ${stars === 1 ? 'star' : 'stars'}`,
   })),
+  { keys: ['l'], action: 'alike', label: 'Decide all clips like this one' },
   { keys: ['t'], action: 'take-lead', label: 'In a session: take the lead' },
   { keys: ['f'], action: 'free-look', label: 'In a session: look around freely, or go back to the lead' },
   { keys: ['Shift+?'], action: 'help', label: 'Show this map' },

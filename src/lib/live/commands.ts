@@ -1,6 +1,8 @@
 import * as v from 'valibot';
+import { CHOICES } from '#lib/core/consensus.ts';
 import type { FrameSpan } from '#lib/core/cuts.ts';
 import { isStorable, UNSTORABLE } from '#lib/core/titles.ts';
+import { MAX_ALIKE } from '#lib/live/alike.ts';
 import type { LiveEvent, LiveSignal } from '#lib/live/events.ts';
 import type { PlayheadView, Seat } from '#lib/live/presence.ts';
 import { SavedSearchCommandSchema } from '#lib/live/saved-search.ts';
@@ -49,6 +51,17 @@ const ReviewManySchema = v.object({
   ),
 });
 export type ReviewManyRequest = v.InferOutput<typeof ReviewManySchema>;
+
+/** Decide many clips at once that are like one: those that were on the screen, as they were. */
+const AlikeSchema = v.object({
+  commandId,
+  kind: v.picklist(CHOICES),
+  clipId: id,
+  sessionId: v.optional(id),
+  leastPercent: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)),
+  clips: v.pipe(v.array(v.object({ clipId: id, version: id })), v.minLength(1, 'There is no clip to decide.'), v.maxLength(MAX_ALIKE)),
+});
+export type AlikeRequest = v.InferOutput<typeof AlikeSchema>;
 
 /** Undo or redo of the sender's own latest decision on a video, or in a session. */
 const UndoSchema = v.object({
@@ -161,6 +174,7 @@ export type MarkCommand = v.InferOutput<typeof MarkCommandSchema>;
 export const REQUEST_SCHEMAS = {
   review: ReviewCommandSchema,
   reviewMany: ReviewManySchema,
+  alike: AlikeSchema,
   undo: UndoSchema,
   playback: PlaybackSchema,
   session: SessionCommandSchema,
@@ -240,6 +254,7 @@ export type EnterReply =
 export interface Replies {
   review: ReviewReply;
   reviewMany: ReviewManyReply;
+  alike: ReviewReply;
   undo: ReviewReply;
   playback: PlaybackReply;
   session: DoneReply;

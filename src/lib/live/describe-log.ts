@@ -29,6 +29,9 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'export-queued': 'asked for another try to export the clip',
 };
 
+/** What can be done to many clips at once. */
+const BATCHED: readonly string[] = ['approve', 'skip', 'archive'];
+
 /**
  * Tells a video's events, oldest first, as a story, newest first. Events that only bring numbers
  * up to date (a decision also changes the video's counts) tell nothing new and are left out.
@@ -94,7 +97,12 @@ function describeClips({ payload }: Extract<LiveEvent, { type: 'clips-changed' }
   const first = clips.at(cause === 'split' || cause === 'move-cut' ? -1 : 0);
   const at = first === undefined || frameRate === null ? '' : ` at ${toTimecode(first.startFrame, frameRate)}`;
   const decision = DECISIONS[cause];
-  if (decision !== undefined) return plain(`${actorName ?? 'Somebody'} ${decision}${at}.`);
+  if (decision !== undefined) {
+    const isBatch = BATCHED.includes(cause) && clips.length > 1;
+    return plain(
+      `${actorName ?? 'Somebody'} ${isBatch ? decision.replace('the clip', `${clips.length} clips alike`) : decision}${isBatch ? '' : at}.`,
+    );
+  }
   switch (cause) {
     case 'scenes-detected':
       return plain(`${count(Math.max(0, clips.length - 1), 'cut')} found.`);

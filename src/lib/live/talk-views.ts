@@ -41,6 +41,8 @@ export interface HistoryEntry {
   readonly kind: string;
   /** For an undo or redo, the kind of what it reversed. */
   readonly reversedKind: string | null;
+  /** How many clips were decided by the same command; 0 where it was about these frames alone. */
+  readonly batchCount: number;
   readonly actorName: string;
   readonly actorId: number;
   readonly at: string;

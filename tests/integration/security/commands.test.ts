@@ -136,6 +136,9 @@ describe('a session’s outsider', () => {
   const foreign: Readonly<Record<RequestName, ((mine: Mine) => readonly unknown[]) | null>> = {
     review: ({ clipId }) => [{ kind: 'approve', commandId: randomUUID(), clipId, version: 1, sessionId }],
     reviewMany: ({ clipId }) => [{ decisions: [{ kind: 'approve', commandId: randomUUID(), clipId, version: 1, sessionId }] }],
+    alike: ({ clipId }) => [
+      { kind: 'approve', commandId: randomUUID(), clipId, sessionId, leastPercent: 90, clips: [{ clipId, version: 1 }] },
+    ],
     savedSearch: ({ searchId }) => [
       { kind: 'save', id: searchId, name: 'Mine now', query: '', isShared: false },
       { kind: 'rename', id: searchId, name: 'Mine now' },

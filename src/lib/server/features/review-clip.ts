@@ -1,8 +1,8 @@
-import { tally } from '#lib/core/consensus.ts';
+import { tally, type Choice, type Tally } from '#lib/core/consensus.ts';
 import { isSameSpan, spansOverlap } from '#lib/core/cuts.ts';
 import { decide, innerCutFrames, type LiveClip, type ReviewClip, type ReviewCommandKind } from '#lib/core/review.ts';
 import type { Refused, ReviewManyReply, ReviewManyRequest, ReviewReply, ReviewRequest } from '#lib/live/commands.ts';
-import type { SessionSpan } from '#lib/live/session-views.ts';
+import type { SessionSpan, VoteView } from '#lib/live/session-views.ts';
 import type { ClipView } from '#lib/live/views.ts';
 import { enqueueStage } from '#lib/server/enqueue.ts';
 import type { Database, Transaction } from '#lib/server/db.ts';
@@ -132,18 +132,36 @@ async function takeVote(
   }
   // Before anything is written: who claims clips holds the session while it publishes to its topic.
   await lockSession(tx, sessionId);
-  await castVote(tx, { sessionId, clipId, userId: actor.userId, version: clip.version, choice: kind });
+  const { votes, result } = await countVote(tx, actor, { sessionId, clip, choice: kind, votesNeeded, batchId: null });
+  if (result.kind === 'agreed') return null;
+  const standing = result.kind === 'disagreed' ? 'opinions differ' : `${result.missing} more needed`;
+  return { kind: 'voted', clipId, votes, summary: `Voted to ${kind}: ${standing}` };
+}
+
+/** Casts a vote, lets go of the clip, tells the session, and gives how the votes stand then. Video and session are locked. */
+export async function countVote(
+  tx: Transaction,
+  actor: Actor,
+  vote: {
+    readonly sessionId: number;
+    readonly clip: Pick<LiveClip, 'id' | 'version'>;
+    readonly choice: Choice;
+    readonly votesNeeded: number;
+    readonly batchId: string | null;
+  },
+): Promise<{ readonly votes: readonly VoteView[]; readonly result: Tally }> {
+  const { sessionId, choice, batchId } = vote;
+  const { id: clipId, version } = vote.clip;
+  await castVote(tx, { sessionId, clipId, userId: actor.userId, version, choice, batchId });
   if (await releaseClaim(tx, sessionId, clipId, actor.userId)) {
     const claims = await claimsOf(tx, sessionId);
     await publishToSession(tx, sessionId, { type: 'claims-changed', payload: { claims } }, actor.userId);
   }
-  const votes = await votesOnClip(tx, sessionId, clipId, clip.version);
-  const result = tally(votes, votesNeeded);
-  const isDecided = result.kind === 'agreed';
-  await publishToSession(tx, sessionId, { type: 'votes-changed', payload: { clipId, votes: isDecided ? [] : votes } }, actor.userId);
-  if (isDecided) return null;
-  const standing = result.kind === 'disagreed' ? 'opinions differ' : `${result.missing} more needed`;
-  return { kind: 'voted', clipId, votes, summary: `Voted to ${kind}: ${standing}` };
+  const votes = await votesOnClip(tx, sessionId, clipId, version);
+  const result = tally(votes, vote.votesNeeded);
+  const shown = result.kind === 'agreed' ? [] : votes;
+  await publishToSession(tx, sessionId, { type: 'votes-changed', payload: { clipId, votes: shown } }, actor.userId);
+  return { votes, result };
 }
 
 /** Replaces clips and cuts over one span, records the fact, and tells everyone. The video is locked. */
@@ -181,6 +199,7 @@ export async function commitChange(
     afterCuts: change.afterCuts,
     reversesId: change.reversesId,
     sessionId: change.sessionId,
+    batchId: null,
   };
   await insertDecision(tx, change.commandId, decision);
   for (const clip of after) {

@@ -17,7 +17,7 @@ import { videoTitles } from '#lib/server/stores/videos.ts';
 const PAGE_LENGTH = 48;
 
 /** Why a clip has nothing to be compared by. */
-const NOT_EMBEDDED = 'This clip can’t be compared yet: it is gone, or its embedding is still being made.';
+export const NOT_EMBEDDED = 'This clip can’t be compared yet: it is gone, or its embedding is still being made.';
 
 const CursorSchema = v.pipe(v.string(), v.parseJson(), v.tuple([v.number(), v.pipe(v.number(), v.integer())]));
 
@@ -55,7 +55,10 @@ export async function findClips(
   if (target.kind === 'refused') return target;
   // Where a clip only says where the search came from, it is found like any other.
   const exceptClipId = order === 'clip' ? wish.like : null;
-  return { kind: 'ok', clips: await nearestClips(sql, { model, vector: target.vector, filters, exceptClipId, after, limit }) };
+  return {
+    kind: 'ok',
+    clips: await nearestClips(sql, { model, vector: target.vector, filters, sessionId: null, exceptClipId, after, limit }),
+  };
 }
 
 /** So many are counted. */
@@ -126,7 +129,7 @@ async function targetOf(
 }
 
 /** Clips with all that a card shows, in the given order; those that are gone are left out. */
-async function hitsOf(sql: Sql, wish: SearchWish, found: readonly PlacedClip[]): Promise<SearchHit[]> {
+export async function hitsOf(sql: Sql, wish: SearchWish, found: readonly PlacedClip[]): Promise<SearchHit[]> {
   const ids = found.map(({ clipId }) => clipId);
   const clips = new Map((await clipsById(sql, ids)).map((clip) => [clip.id, clip]));
   const videoIds = [...new Set([...clips.values()].map((clip) => clip.videoId))];

@@ -1,4 +1,5 @@
 import type { Database } from '#lib/server/db.ts';
+import { decideAlike } from '#lib/server/features/decide-alike.ts';
 import { preparePlayback } from '#lib/server/features/playback.ts';
 import { reviewClip, reviewClips } from '#lib/server/features/review-clip.ts';
 import { requireInSession, type Actor, type Right } from '#lib/server/features/rights.ts';
@@ -42,6 +43,7 @@ export function createCommands(sql: Database): Commands {
     answers: {
       review: (user, request) => reviewClip(sql, actorOf(user), request),
       reviewMany: (user, request) => reviewClips(sql, actorOf(user), request),
+      alike: (user, request) => decideAlike(sql, actorOf(user), request),
       undo: (user, request) => undoDecision(sql, actorOf(user), request),
       undoable: (user, { scope }) => undoable(sql, actorOf(user), scope),
       playback: (_user, request) => preparePlayback(sql, request),

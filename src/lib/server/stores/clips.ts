@@ -142,6 +142,25 @@ export async function replaceClips(
   return result;
 }
 
+/** Changes only the states of live clips of a video: as `replaceClips` does, for many at once. Gives them as they are then. */
+export async function setClipStates(
+  tx: Transaction,
+  changes: readonly { readonly id: number; readonly state: ClipState }[],
+  actorId: number,
+): Promise<LiveClip[]> {
+  return [
+    ...(await tx<LiveClip[]>`
+      update clips c
+      set version = c.version + 1, state = n.state, export_error = null,
+          export_state = case when n.state = 'approved' and c.state = 'approved' then c.export_state else 'none' end,
+          decided_by = case when c.state = n.state then c.decided_by when n.state <> 'pending' then ${actorId}::int end,
+          decided_at = case when c.state = n.state then c.decided_at when n.state <> 'pending' then now() end
+      from unnest(${changes.map((change) => change.id)}::int[], ${changes.map((change) => change.state)}::text[]) as n (id, state)
+      where c.id = n.id and c.superseded_at is null
+      returning c.id, c.start_frame as "startFrame", c.end_frame as "endFrame", c.state, c.group_id as "groupId", c.version`),
+  ].sort((one, other) => one.startFrame - other.startFrame);
+}
+
 /** A new clip takes over the tags and stars of the clips whose frames it has; of two ratings by one person the higher. */
 async function inheritMarks(tx: Transaction, clipId: number, before: readonly LiveClip[], span: FrameSpan): Promise<void> {
   const parentIds = before.filter((clip) => spansOverlap(clip, span)).map((clip) => clip.id);
@@ -174,6 +193,13 @@ export async function clipsFrom(sql: Sql, videoId: number, startFrame: number): 
       select id, start_frame as "startFrame", end_frame as "endFrame" from clips
       where video_id = ${videoId} and superseded_at is null and start_frame >= ${startFrame} order by start_frame`),
   ];
+}
+
+/** The videos of live clips, each once, in order. */
+export async function videosOfClips(sql: Sql, clipIds: readonly number[]): Promise<number[]> {
+  const rows = await sql<{ videoId: number }[]>`
+    select distinct video_id as "videoId" from clips where id = any(${[...clipIds]}) and superseded_at is null order by video_id`;
+  return rows.map((row) => row.videoId);
 }
 
 /** What an export job needs to know of a clip. */

@@ -16,13 +16,15 @@ export interface Decision {
   readonly afterCuts: readonly number[];
   readonly reversesId: number | null;
   readonly sessionId: number | null;
+  /** The batch that it is part of; null for a decision on its own. */
+  readonly batchId: string | null;
 }
 
 function selectDecisions(sql: Sql) {
   return sql`
     select d.id, d.video_id as "videoId", d.actor_id as "actorId", d.kind, d.before_clips as "beforeClips",
            d.after_clips as "afterClips", d.before_cuts as "beforeCuts", d.after_cuts as "afterCuts", d.reverses_id as "reversesId",
-           d.session_id as "sessionId", d.created_at as at
+           d.session_id as "sessionId", d.batch_id as "batchId", d.created_at as at
     from decisions d`;
 }
 
@@ -30,10 +32,10 @@ function selectDecisions(sql: Sql) {
 export async function insertDecision(tx: Transaction, commandId: string, decision: Omit<Decision, 'id'>): Promise<void> {
   await tx`
     insert into decisions (video_id, actor_id, command_id, kind, before_clips, after_clips, before_cuts, after_cuts, reverses_id,
-                           session_id)
+                           session_id, batch_id)
     values (${decision.videoId}, ${decision.actorId}, ${commandId}, ${decision.kind}, ${tx.json(decision.beforeClips as never)},
             ${tx.json(decision.afterClips as never)}, ${[...decision.beforeCuts]}::int[], ${[...decision.afterCuts]}::int[], ${decision.reversesId},
-            ${decision.sessionId})`;
+            ${decision.sessionId}, ${decision.batchId})`;
 }
 
 /** The fact that a command left behind, if it was already taken. */
@@ -45,15 +47,28 @@ export async function decisionOfCommand(sql: Sql, commandId: string): Promise<De
 /** Where to look for a person's own decisions: on a video, or in a review session. */
 export type DecisionScope = { readonly kind: 'video'; readonly videoId: number } | { readonly kind: 'session'; readonly sessionId: number };
 
-const inScope = (sql: Sql, scope: DecisionScope) =>
-  scope.kind === 'video' ? sql`d.video_id = ${scope.videoId}` : sql`d.session_id = ${scope.sessionId}`;
+/** A batch belongs to the video that its actor was at, also with its clips of others. */
+const inScope = (sql: Sql, scope: DecisionScope, actorId: number) =>
+  scope.kind === 'video'
+    ? sql`(d.video_id = ${scope.videoId}
+           or d.batch_id = any(array(select b.id from decision_batches b where b.video_id = ${scope.videoId} and b.actor_id = ${actorId})))`
+    : sql`d.session_id = ${scope.sessionId}`;
+
+/** Whether nothing has reversed the decision `d` yet; a batch is reversed as a whole, also where some of it had to be left. */
+const isUnreversed = (sql: Sql) => sql`
+  not exists (select from decisions r where r.reverses_id = d.id)
+  and not exists (select from decision_batches r where r.reverses_id = d.batch_id)`;
+
+/** The facts of a batch, by video in source order of their clips. */
+export async function decisionsOfBatch(sql: Sql, batchId: string): Promise<Decision[]> {
+  return [...(await sql<Decision[]>`${selectDecisions(sql)} where d.batch_id = ${batchId} order by d.video_id, d.id`)];
+}
 
 /** What a person's undo would reverse: their latest decision (or redo) in the scope that is not reversed yet. */
 export async function latestUndoable(sql: Sql, scope: DecisionScope, actorId: number): Promise<(Decision & { at: Date }) | null> {
   const [row] = await sql<(Decision & { at: Date })[]>`
     ${selectDecisions(sql)}
-    where ${inScope(sql, scope)} and d.actor_id = ${actorId} and d.kind <> 'undo'
-      and not exists (select from decisions r where r.reverses_id = d.id)
+    where ${inScope(sql, scope, actorId)} and d.actor_id = ${actorId} and d.kind <> 'undo' and ${isUnreversed(sql)}
     order by d.id desc limit 1`;
   return row ?? null;
 }
@@ -62,8 +77,7 @@ export async function latestUndoable(sql: Sql, scope: DecisionScope, actorId: nu
 export async function latestRedoable(sql: Sql, scope: DecisionScope, actorId: number): Promise<(Decision & { at: Date }) | null> {
   const [row] = await sql<(Decision & { at: Date })[]>`
     ${selectDecisions(sql)}
-    where ${inScope(sql, scope)} and d.actor_id = ${actorId} and d.kind = 'undo'
-      and not exists (select from decisions r where r.reverses_id = d.id)
+    where ${inScope(sql, scope, actorId)} and d.actor_id = ${actorId} and d.kind = 'undo' and ${isUnreversed(sql)}
       and not exists (select from decisions n where n.actor_id = d.actor_id and n.id > d.id and n.kind not in ('undo', 'redo')
                       and ${scope.kind === 'video' ? sql`n.video_id = ${scope.videoId}` : sql`n.session_id = ${scope.sessionId}`})
     order by d.id desc limit 1`;
@@ -74,7 +88,7 @@ export async function latestRedoable(sql: Sql, scope: DecisionScope, actorId: nu
 export async function historyOf(sql: Sql, videoId: number, span: FrameSpan, limit: number): Promise<HistoryEntry[]> {
   return [
     ...(await sql<HistoryEntry[]>`
-      select d.id, d.kind, r.kind as "reversedKind", u.name as "actorName", u.id as "actorId",
+      select d.id, d.kind, r.kind as "reversedKind", (select count(*)::int from decisions b where b.batch_id = d.batch_id) as "batchCount", u.name as "actorName", u.id as "actorId",
              to_char(d.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at,
              (select coalesce(json_agg(json_build_object('startFrame', a -> 'startFrame', 'endFrame', a -> 'endFrame', 'state', a -> 'state')), '[]')
               from jsonb_array_elements(d.after_clips) a) as after

@@ -156,13 +156,15 @@ export async function nearestClips(
     readonly model: StoredModel;
     readonly vector: readonly number[];
     readonly filters: SearchFilters;
+    /** Only clips that a review session is about. */
+    readonly sessionId: number | null;
     readonly exceptClipId: number | null;
     readonly after: SearchCursor | null;
     readonly limit: number;
     readonly exactMost?: number;
   },
 ): Promise<FoundClip[]> {
-  const { model, filters, after, limit, exceptClipId, exactMost = EXACT_MOST } = query;
+  const { model, filters, sessionId, after, limit, exceptClipId, exactMost = EXACT_MOST } = query;
   const vector = asText(query.vector);
   return sql.begin(async (tx) => {
     const type = tx.unsafe(`halfvec(${model.dimensions})`);
@@ -171,10 +173,10 @@ export async function nearestClips(
     const candidates = tx`
       from clip_embeddings e join clips c on c.id = e.clip_id and e.start_frame = c.start_frame and e.end_frame = c.end_frame
       join videos v on v.id = c.video_id
-      where e.model_id = ${modelId} and ${passes(tx, filters)} ${exceptClipId === null ? tx`` : tx`and c.id <> ${exceptClipId}`}`;
+      where e.model_id = ${modelId} and ${passes(tx, filters)} ${sessionId === null ? tx`` : inSession(tx, sessionId)} ${exceptClipId === null ? tx`` : tx`and c.id <> ${exceptClipId}`}`;
     const distance = tx`(e.embedding::${type} <=> ${vector}::${type})`;
     const isAfter = after === null ? tx`` : tx`where (distance, id) > (${after.distance}::float8, ${after.clipId}::int)`;
-    const isFiltered = isRestricted(filters);
+    const isFiltered = isRestricted(filters) || sessionId !== null;
     if (isFiltered || (seenAtLeast.get(model.id) ?? 0) <= exactMost) {
       const counted = tx<{ count: number; clipId: number | null; distance: number }[]>`
         with candidate as materialized (select c.id, ${distance} as distance ${candidates} limit ${exactMost + 1})
@@ -211,6 +213,13 @@ function configure(tx: Transaction, settings: Readonly<Record<string, string | n
   return tx`
     select set_config(name, value, true)
     from unnest(${Object.keys(settings)}::text[], ${Object.values(settings).map(String)}::text[]) as s (name, value)`;
+}
+
+/** That a review session is about the clip `c`. */
+function inSession(sql: Sql, sessionId: number) {
+  return sql`
+    and exists (select from review_session_spans p where p.session_id = ${sessionId} and p.video_id = c.video_id
+                and c.start_frame < p.end_frame and c.end_frame > p.start_frame)`;
 }
 
 /** pgvector's text form. */

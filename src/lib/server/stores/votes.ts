@@ -24,12 +24,20 @@ export async function votesOnClip(sql: Sql, sessionId: number, clipId: number, v
 /** Casts a vote, in place of an earlier one of the same person. */
 export async function castVote(
   tx: Transaction,
-  vote: { readonly sessionId: number; readonly clipId: number; readonly userId: number; readonly version: number; readonly choice: Choice },
+  vote: {
+    readonly sessionId: number;
+    readonly clipId: number;
+    readonly userId: number;
+    readonly version: number;
+    readonly choice: Choice;
+    readonly batchId: string | null;
+  },
 ): Promise<void> {
   await tx`
-    insert into clip_votes (session_id, clip_id, user_id, version, choice)
-    values (${vote.sessionId}, ${vote.clipId}, ${vote.userId}, ${vote.version}, ${vote.choice})
-    on conflict (session_id, clip_id, user_id) do update set version = excluded.version, choice = excluded.choice, at = now(), is_withdrawn = false`;
+    insert into clip_votes (session_id, clip_id, user_id, version, choice, batch_id)
+    values (${vote.sessionId}, ${vote.clipId}, ${vote.userId}, ${vote.version}, ${vote.choice}, ${vote.batchId})
+    on conflict (session_id, clip_id, user_id) do update
+    set version = excluded.version, choice = excluded.choice, at = now(), is_withdrawn = false, batch_id = excluded.batch_id`;
 }
 
 /** A person's latest vote of a session that still counts on a pending clip, with when it was cast. */
@@ -37,9 +45,9 @@ export async function latestVote(
   sql: Sql,
   sessionId: number,
   userId: number,
-): Promise<(VoteView & { at: Date; startFrame: number; videoId: number }) | null> {
-  const [row] = await sql<(VoteView & { at: Date; startFrame: number; videoId: number })[]>`
-    select o.clip_id as "clipId", o.user_id as "userId", o.version, o.choice, o.at, c.start_frame as "startFrame", c.video_id as "videoId"
+): Promise<(VoteView & { at: Date; startFrame: number; videoId: number; batchId: string | null }) | null> {
+  const [row] = await sql<(VoteView & { at: Date; startFrame: number; videoId: number; batchId: string | null })[]>`
+    select o.clip_id as "clipId", o.user_id as "userId", o.version, o.choice, o.batch_id as "batchId", o.at, c.start_frame as "startFrame", c.video_id as "videoId"
     from clip_votes o join clips c on c.id = o.clip_id
     where o.session_id = ${sessionId} and o.user_id = ${userId} and c.superseded_at is null and c.version = o.version
       and c.state = 'pending' and not o.is_withdrawn
