@@ -11,7 +11,7 @@ import { bringFilm, startProducer, startReviewers } from './people.ts';
 import { startSystem, untilReady, type System } from './system.ts';
 import { describeState, expectExportedOnce, expectNothingLeft, expectNothingStuck } from './verdict.ts';
 
-// A short run with the same seed each time is part of the tests; `npm run chaos` has other seeds and lasts longer.
+// A short run with the same seed each time; `npm run chaos` has other seeds and lasts longer.
 const SEED = process.env.CHAOS_SEED ?? 'heaters';
 const MINUTES = Number(process.env.CHAOS_MINUTES ?? 0.75);
 const CALM_MS = 180_000;

@@ -3,24 +3,14 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '#lib/server/db.ts';
 import type { Fault } from '../support/fault-proxy.ts';
-import type { FaultInput } from '../support/fly-sim/faults.ts';
 import type { SeededRandom } from '../support/fly-sim/random.ts';
+import { API_FAULTS } from '../support/pool/fly.ts';
 import { processes, type Kept, type System } from './system.ts';
 
 /** What can go wrong. A trouble ends by itself: its promise is done when all is as before. */
 export type Troubles = Readonly<Record<string, () => Promise<unknown> | void>>;
 
 const MINUTE_MS = 60_000;
-const API_FAULTS: readonly FaultInput[] = [
-  { kind: 'rate_limited', count: 3 },
-  { kind: 'server_error', count: 2 },
-  { kind: 'response_lost', action: 'create', mode: 'drop', count: 2 },
-  { kind: 'response_lost', action: 'create', mode: 'hang', count: 1 },
-  { kind: 'no_capacity', region: 'iad', count: 2 },
-  { kind: 'stuck_created', count: 1 },
-  { kind: 'stale_list', count: 5 },
-];
-
 /** All troubles of a system, drawn by the seed. `sql` is a connection of one's own, which may fail too. */
 export function troublesOf(system: System, sql: Database, random: SeededRandom): Troubles {
   const pick = <T>(items: readonly T[]): T | undefined => items[random.integer(0, items.length - 1)];

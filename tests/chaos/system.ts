@@ -1,13 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startPostgres, type EmbeddedPostgres } from '../../scripts/embedded-postgres.js';
 import type { FlySimulator } from '../support/fly-sim/simulator.ts';
+import { freePort } from '../support/free-port.ts';
 import { startTestFly } from '../support/pool/fly.ts';
 import { startS3Server, type S3Server } from '../support/s3-server.ts';
 import { openLink, type Link } from './link.ts';
@@ -182,13 +182,4 @@ export async function untilReady(links: readonly Link[]): Promise<void> {
       if (Date.now() > deadline) throw new Error('A web node does not get ready.');
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -2,10 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { FaultInput } from '../../support/fly-sim/faults.ts';
 import { SeededRandom } from '../../support/fly-sim/random.ts';
 import { openEnvironment, type TestEnvironment } from '../../support/environment.ts';
-import { startTestFly } from '../../support/pool/fly.ts';
+import { API_FAULTS, startTestFly } from '../../support/pool/fly.ts';
 
 const SEED = process.env.CHAOS_SEED ?? 'heaters';
 const STEPS = Number(process.env.CHAOS_STEPS ?? 25);
@@ -40,15 +39,6 @@ it(`parents, machines, database links and the API fail at random: never six mach
     const machineId = pick(await machines());
     if (machineId !== undefined) fly.addFault({ kind, machineId });
   };
-  const apiFaults: FaultInput[] = [
-    { kind: 'rate_limited', count: 3 },
-    { kind: 'server_error', count: 2 },
-    { kind: 'response_lost', action: 'create', mode: 'drop', count: 2 },
-    { kind: 'response_lost', action: 'create', mode: 'hang', count: 1 },
-    { kind: 'no_capacity', region: 'iad', count: 2 },
-    { kind: 'stuck_created', count: 1 },
-    { kind: 'stale_list', count: 5 },
-  ];
   const nemesis: Record<string, () => Promise<void> | void> = {
     'kill a parent': () => {
       const index = random.integer(0, PARENTS - 1);
@@ -65,7 +55,7 @@ it(`parents, machines, database links and the API fail at random: never six mach
         () => undefined,
       );
     },
-    'trouble the API': () => void fly.addFault(pick(apiFaults)!),
+    'trouble the API': () => void fly.addFault(pick(API_FAULTS)!),
     'end all trouble': () => fly.clearFaults(),
   };
   const survived: Record<string, number> = {};
